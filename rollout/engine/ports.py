@@ -1,0 +1,137 @@
+"""What the engine needs from the world, as small Protocols. Adapters implement them; the CLI wires them.
+
+Every method observes or makes one thing true; all raise :class:`rollout.errors.RackrollError` subclasses
+(``Unreachable`` when the far end does not answer, ``StepFailed`` when it answers and refuses).
+``run`` is the run id that marks what we own: only marks with our own prefix are ever removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rollout.model.observed import ChartState, NodeState, ProbeResult, ProxyState
+from rollout.model.site import Address, ChartSource, Gateway, Node, Site, Switch
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HostOutcome:
+    """One host after a pyinfra job: operations that changed it, by name; empty means it was as it should be."""
+
+    node: str
+    changed: tuple[str, ...]
+    error: str | None = None
+
+
+class Hosts(Protocol):
+    def configure(self, nodes: Sequence[Node], *, dry_run: bool) -> tuple[HostOutcome, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchChange:
+    """Diff lines as ``+ line`` / ``- line``; empty means the switch already is as intended."""
+
+    switch: str
+    diff: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    address: Address
+    established: bool
+    bfd_up: bool | None  # None where BFD is not configured
+
+
+class Switches(Protocol):
+    def diff(self, switch: Switch) -> SwitchChange: ...
+    def apply(self, switch: Switch) -> SwitchChange: ...
+    def next_hops(self, switch: Switch, vip: Address) -> frozenset[Address]: ...
+    def peers(self, switch: Switch) -> tuple[PeerState, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRequest:
+    source: ChartSource
+    release: str
+    namespace: str
+    chart: str
+    version: str
+    values: Json
+
+
+class Charts(Protocol):
+    def releases(self) -> tuple[ChartState, ...]: ...
+    def install(self, request: ChartRequest) -> ChartState: ...
+
+
+class Cluster(Protocol):
+    """The Kubernetes API, in the product's words."""
+
+    def version(self) -> str: ...
+    def nodes(self) -> tuple[NodeState, ...]: ...
+    def proxies(self) -> tuple[ProxyState, ...]: ...
+    def ready_gateway_nodes(self, gateway: Gateway) -> frozenset[str]: ...
+    def apply(self, objects: Sequence[Json]) -> None: ...
+    def deployment_ready(self, namespace: str, name: str) -> tuple[bool, str]: ...
+    def cordon(self, node: str, run: str) -> None: ...
+    def uncordon(self, node: str, run: str) -> None: ...
+    def exclude(self, node: str, run: str) -> None: ...
+    def include(self, node: str, run: str) -> None: ...
+    def evict(self, namespace: str, pod: str) -> bool:
+        """True once accepted; False while a PodDisruptionBudget says not yet (HTTP 429)."""
+        ...
+
+    def delete_pod(self, namespace: str, pod: str) -> None: ...
+    def fail_gateway_health(self, namespace: str, pod: str) -> None:
+        """``pilot-agent request POST healthcheck/fail`` in the pod, by exec."""
+        ...
+
+
+class Probe(Protocol):
+    def fetch(self, gateway: Gateway, samples: int) -> ProbeResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChartStep:
+    """One chart of a role, in the role's order. ``stage`` is control-plane or gateways."""
+
+    stage: str
+    release: str
+    namespace: str
+    chart: str
+
+
+class SubjectRole(Protocol):
+    """What a role tells the engine about one mesh (or metallb) of one site; the engine knows no product names."""
+
+    name: str
+
+    def charts(self) -> tuple[ChartStep, ...]: ...
+    def values(self, step: ChartStep, version: str) -> Json: ...
+    def source(self) -> ChartSource: ...
+    def parts(self) -> tuple[str, ...]:
+        """Names for :class:`rollout.model.step.ApplyObjects`, in order; applied after the charts of stage <part prefix>."""
+        ...
+
+    def objects(self, part: str) -> tuple[Json, ...]: ...
+    def control_plane(self) -> tuple[str, str]:
+        """Namespace and Deployment whose readiness means that the control plane answers."""
+        ...
+
+    def installed_version(self, charts: Sequence[ChartState]) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything the engine may touch, for one site."""
+
+    site: Site
+    hosts: Hosts
+    switches: Switches
+    charts: Charts
+    cluster: Cluster
+    probe: Probe
+    roles: Mapping[str, SubjectRole]

@@ -1,0 +1,56 @@
+"""What the engine tells whoever watches. Presentation observes and never drives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rollout.model.gate import Finding
+from rollout.model.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    wave: str
+    stage: str
+    number: int
+    total: int
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    number: int
+    total: int
+    step: Step
+    took: timedelta
+    outcome: str  # "done" or "already"
+
+
+@dataclass(frozen=True, slots=True)
+class StepHeld:
+    number: int
+    total: int
+    step: Step
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaysSampled:
+    """One sample of the N-1 join while the run moves: next-hops in all ToR RIBs, per VIP the minimum is shown."""
+
+    in_rib: int
+    ready: int
+    total: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    outcome: str
+    detail: str
+
+
+Event = StepStarted | StepFinished | StepHeld | GatewaysSampled | RunFinished
+Observer = Callable[[Event], None]

@@ -1,0 +1,73 @@
+"""What was seen, as one value. A plan carries the digest of this; ``apply`` refuses if it moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rollout.model.site import Address
+
+
+@dataclass(frozen=True, slots=True)
+class ChartState:
+    """A Helm release as found: ``status`` is Helm's word (deployed, failed, pending-upgrade, ...)."""
+
+    release: str
+    namespace: str
+    chart: str
+    version: str
+    status: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    name: str
+    ready: bool
+    cordoned: bool
+    excluded: bool
+    owner: str | None  # run id that owns the cordon or the exclude label, if it is one of ours
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyState:
+    """One data-plane proxy: a gateway pod (``gateway`` set) or a sidecar. ``version`` is the mesh's, not Envoy's."""
+
+    pod: str
+    namespace: str
+    node: str | None
+    mesh: str
+    version: str
+    gateway: str | None
+    ready: bool
+    terminating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RibEntry:
+    """The next-hops one ToR has for one VIP, as its BGP table's valid multipaths say."""
+
+    switch: str
+    vip: Address
+    next_hops: frozenset[Address]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Fresh connections from outside to one VIP. ``versions`` counts what the answering gateways call themselves."""
+
+    vip: Address
+    tried: int
+    ok: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    kubernetes: str | None
+    charts: tuple[ChartState, ...]
+    nodes: tuple[NodeState, ...]
+    proxies: tuple[ProxyState, ...]
+    rib: tuple[RibEntry, ...]
+
+    def chart(self, namespace: str, release: str) -> ChartState | None:
+        return next((c for c in self.charts if (c.namespace, c.release) == (namespace, release)), None)
