@@ -2,20 +2,22 @@
 
 Every method observes or makes one thing true; all raise :class:`rollout.errors.RackrollError` subclasses
 (``Unreachable`` when the far end does not answer, ``StepFailed`` when it answers and refuses).
-``run`` is the run id that marks what we own: only marks with our own prefix are ever removed.
+``run`` is the run id that marks what we own: only marks of that run are ever removed.
+Methods are called from two threads, the executor's and the sampler's: an adapter that keeps one session
+per far end guards it with a lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from rollout.model.observed import ChartState, NodeState, ProbeResult, ProxyState
+from rollout.model.role import ChartStep as ChartStep
+from rollout.model.role import Json as Json
+from rollout.model.role import SubjectRole as SubjectRole
 from rollout.model.site import Address, ChartSource, Gateway, Node, Site, Switch
-
-Json = Mapping[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class HostOutcome:
@@ -64,7 +66,10 @@ class ChartRequest:
 
 class Charts(Protocol):
     def releases(self) -> tuple[ChartState, ...]: ...
-    def install(self, request: ChartRequest) -> ChartState: ...
+    def install(self, request: ChartRequest) -> ChartState:
+        """Deployed at that version when it returns; a release that an interrupted run left pending is recovered."""
+        ...
+
 
 
 class Cluster(Protocol):
@@ -77,9 +82,15 @@ class Cluster(Protocol):
     def apply(self, objects: Sequence[Json]) -> None: ...
     def deployment_ready(self, namespace: str, name: str) -> tuple[bool, str]: ...
     def cordon(self, node: str, run: str) -> None: ...
-    def uncordon(self, node: str, run: str) -> None: ...
+    def uncordon(self, node: str, run: str) -> None:
+        """The owner mark stays while the exclude label of the same run does."""
+        ...
+
     def exclude(self, node: str, run: str) -> None: ...
-    def include(self, node: str, run: str) -> None: ...
+    def include(self, node: str, run: str) -> None:
+        """The owner mark stays while the cordon of the same run does."""
+        ...
+
     def evict(self, namespace: str, pod: str) -> bool:
         """True once accepted; False while a PodDisruptionBudget says not yet (HTTP 429)."""
         ...
@@ -92,36 +103,6 @@ class Cluster(Protocol):
 
 class Probe(Protocol):
     def fetch(self, gateway: Gateway, samples: int) -> ProbeResult: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ChartStep:
-    """One chart of a role, in the role's order. ``stage`` is control-plane or gateways."""
-
-    stage: str
-    release: str
-    namespace: str
-    chart: str
-
-
-class SubjectRole(Protocol):
-    """What a role tells the engine about one mesh (or metallb) of one site; the engine knows no product names."""
-
-    name: str
-
-    def charts(self) -> tuple[ChartStep, ...]: ...
-    def values(self, step: ChartStep, version: str) -> Json: ...
-    def source(self) -> ChartSource: ...
-    def parts(self) -> tuple[str, ...]:
-        """Names for :class:`rollout.model.step.ApplyObjects`, in order; applied after the charts of stage <part prefix>."""
-        ...
-
-    def objects(self, part: str) -> tuple[Json, ...]: ...
-    def control_plane(self) -> tuple[str, str]:
-        """Namespace and Deployment whose readiness means that the control plane answers."""
-        ...
-
-    def installed_version(self, charts: Sequence[ChartState]) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)

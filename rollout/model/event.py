@@ -26,6 +26,8 @@ class StepFinished:
     step: Step
     took: timedelta
     outcome: str  # "done" or "already"
+    detail: str = ""
+    counts: tuple[tuple[str, int], ...] = ()  # what was changed, e.g. ("hosts.changed", 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,10 @@ class StepHeld:
 
 @dataclass(frozen=True, slots=True)
 class GatewaysSampled:
-    """One sample of the N-1 join while the run moves: next-hops in all ToR RIBs, per VIP the minimum is shown."""
+    """One sample of the N-1 join while the run moves: next-hops in all ToR RIBs, per VIP the minimum is shown.
+
+    ``lost`` counts fresh connections that the run's own outside probes have lost so far.
+    """
 
     in_rib: int
     ready: int

@@ -1,0 +1,46 @@
+"""What a role tells the rest about one subject: a mesh, or MetalLB. The planner and the engine know no products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rollout.model.observed import ChartState
+from rollout.model.site import ChartSource
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChartStep:
+    """One chart of a role, in the role's order. ``stage`` is control-plane or gateways."""
+
+    stage: str
+    release: str
+    namespace: str
+    chart: str
+
+
+class SubjectRole(Protocol):
+    """What a role tells the engine about one mesh (or metallb) of one site; the engine knows no product names."""
+
+    name: str
+
+    def charts(self) -> tuple[ChartStep, ...]: ...
+    def values(self, step: ChartStep, version: str) -> Json: ...
+    def source(self) -> ChartSource: ...
+    def parts(self) -> tuple[str, ...]:
+        """Names for :class:`rollout.model.step.ApplyObjects`, in order.
+
+        A part whose name starts with ``gateways`` needs what the charts of stage gateways install, and is
+        applied after them; every other part is applied after the charts of stage control-plane.
+        """
+        ...
+
+    def objects(self, part: str) -> tuple[Json, ...]: ...
+    def control_plane(self) -> tuple[str, str]:
+        """Namespace and Deployment whose readiness means that the control plane answers."""
+        ...
+
+    def installed_version(self, charts: Sequence[ChartState]) -> str | None: ...
