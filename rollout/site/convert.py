@@ -1,0 +1,126 @@
+"""Schema -> frozen model. Runs only on a file without problems, so nothing here can refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rollout.model import site as model
+from rollout.site import schema
+from rollout.site.places import resolved
+
+
+def to_site(file: schema.SiteFile, folder: Path) -> model.Site:
+    return model.Site(
+        name=file.site,
+        folder=folder,
+        racks=tuple(_rack(rack, file.ssh, folder) for rack in file.racks),
+        pools=tuple(model.Pool(pool.name, pool.prefixes) for pool in file.pools),
+        bgp=_bgp(file.bgp),
+        kernel=model.KernelProfile(file.kernel.sysctls),
+        clock=_clock(file.clock),
+        kubernetes=_kubernetes(file.kubernetes, folder),
+        metallb=_metallb(file.metallb, folder),
+        meshes=tuple(_mesh(mesh, folder) for mesh in file.meshes),
+        probe=_probe(file, folder),
+        pacing=_pacing(file.pacing),
+        rack_label=file.kubernetes.rack_label,
+        gateway_label=file.kubernetes.gateway_label,
+    )
+
+
+def _rack(rack: schema.RackSection, site: schema.SshDefaults, folder: Path) -> model.Rack:
+    return model.Rack(
+        name=rack.name,
+        failure_domain=rack.failure_domain or rack.name,
+        switch=_switch(rack, site, folder),
+        nodes=tuple(_node(node, rack, site, folder) for node in rack.nodes),
+    )
+
+
+def _switch(rack: schema.RackSection, site: schema.SshDefaults, folder: Path) -> model.Switch:
+    return model.Switch(
+        name=rack.tor.name,
+        rack=rack.name,
+        platform=rack.tor.platform,
+        ssh=_ssh(rack.tor.ssh, rack.ssh, site, folder),
+        asn=rack.tor.asn,
+        fabric_address=rack.tor.fabric,
+        accepts=rack.tor.accepts,
+    )
+
+
+def _node(
+    node: schema.NodeSection, rack: schema.RackSection, site: schema.SshDefaults, folder: Path
+) -> model.Node:
+    ssh = _ssh(node.ssh, rack.ssh, site, folder)
+    return model.Node(node.name, rack.name, ssh, node.fabric, node.gateway)
+
+
+def _ssh(
+    own: schema.SshTarget, rack: schema.SshOverride, site: schema.SshDefaults, folder: Path
+) -> model.SshAccess:
+    """The nearest word wins: the host's own, then its rack's, then the site's."""
+    return model.SshAccess(
+        address=own.address,
+        port=own.port or rack.port or site.port,
+        user=own.user or rack.user or site.user,
+        key_file=resolved(own.key_file or rack.key_file or site.key_file, folder),
+        known_hosts=resolved(own.known_hosts or rack.known_hosts or site.known_hosts, folder),
+    )
+
+
+def _bgp(bgp: schema.BgpSection) -> model.Bgp:
+    bfd = model.BfdTimers(bgp.bfd.interval, bgp.bfd.multiplier) if bgp.bfd else None
+    return model.Bgp(bgp.node_asn, bgp.hold_time, bfd, bgp.maximum_prefixes, bgp.multipath)
+
+
+def _clock(clock: schema.ClockSection) -> model.ClockProfile:
+    return model.ClockProfile(
+        clock.servers, clock.makestep.threshold, clock.makestep.updates, clock.max_offset
+    )
+
+
+def _kubernetes(section: schema.KubernetesSection, folder: Path) -> model.Kubernetes:
+    return model.Kubernetes(resolved(section.kubeconfig, folder), section.context, section.version)
+
+
+def _charts(charts: schema.ChartsSection, folder: Path) -> model.ChartSource:
+    if charts.path is not None:
+        return model.ChartSource(model.ChartSourceKind.PATH, str(resolved(charts.path, folder)))
+    if charts.oci is not None:
+        return model.ChartSource(model.ChartSourceKind.OCI, charts.oci.rstrip("/"))
+    return model.ChartSource(model.ChartSourceKind.HTTP, (charts.http or "").rstrip("/"))
+
+
+def _metallb(section: schema.MetalLbSection, folder: Path) -> model.MetalLb:
+    charts = _charts(section.charts, folder)
+    return model.MetalLb(section.version, section.namespace, charts, section.pools)
+
+
+def _mesh(mesh: schema.MeshSection, folder: Path) -> model.Mesh:
+    return model.Mesh(
+        name=mesh.name,
+        kind=mesh.kind,
+        version=mesh.version,
+        namespace=mesh.namespace,
+        namespaces=mesh.namespaces,
+        trust_domain=mesh.trust_domain,
+        charts=_charts(mesh.charts, folder),
+        gateways=tuple(_gateway(gateway, mesh.name) for gateway in mesh.gateways),
+    )
+
+
+def _gateway(gateway: schema.GatewaySection, mesh: str) -> model.Gateway:
+    return model.Gateway(gateway.name, gateway.namespace, mesh, gateway.pool, gateway.vip, gateway.port)
+
+
+def _probe(file: schema.SiteFile, folder: Path) -> model.ProbePoint:
+    own = file.probe.ssh
+    ssh = _ssh(own, schema.SshOverride(), file.ssh, folder) if own else None
+    return model.ProbePoint(file.probe.name, ssh, file.probe.path, file.probe.host)
+
+
+def _pacing(pacing: schema.PacingSection) -> model.Pacing:
+    return model.Pacing(
+        pacing.drain_wait, pacing.fabric_settle, pacing.soak, pacing.soak_samples, pacing.step_timeout
+    )

@@ -1,0 +1,62 @@
+"""One hash for everything a site file says, so that a plan can tell that its site has changed since.
+
+Standard library only: the engine may import it without pulling in pydantic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from rollout.model.site import Site
+
+
+def site_digest(site: Site) -> str:
+    """SHA-256 (hex) of the canonical JSON of the facts.
+
+    Comments, key order and where the folder stands do not count: a moved clone of the same site is the same
+    site, so the folder is left out and paths inside and near it are taken relative to it.
+    """
+    return hashlib.sha256(canonical_json(site).encode()).hexdigest()
+
+
+def canonical_json(site: Site) -> str:
+    facts = {field.name: getattr(site, field.name) for field in fields(site) if field.name != "folder"}
+    return json.dumps(_plain(facts, site.folder), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _plain(value: Any, folder: Path) -> Any:
+    match value:
+        case None | bool() | int():
+            return value
+        case StrEnum():
+            return value.value
+        case str():
+            return _relative(value, folder) if value.startswith("/") else value
+        case Path():
+            return _relative(str(value), folder)
+        case timedelta():
+            return f"{value // timedelta(microseconds=1)}us"
+        case dict():
+            return {key: _plain(item, folder) for key, item in value.items()}
+        case tuple():
+            return [_plain(item, folder) for item in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name), folder) for field in fields(value)}
+    return str(value)
+
+
+def _relative(path: str, folder: Path) -> str:
+    return os.path.relpath(path, folder) if _near(path, folder) else path
+
+
+def _near(path: str, folder: Path) -> bool:
+    """Within two levels of the folder (as ``../../lab/charts`` is): part of the same clone, not of the machine."""
+    root = folder.parent.parent
+    return len(folder.parts) > 3 and path.startswith(f"{root}/")
