@@ -1,0 +1,42 @@
+"""``rackroll demo``: the product's whole promise in one command, on one machine."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rollout.cli.options import output_option
+from rollout.cli.output import emit, say
+
+RATE_PER_SECOND = 120.0
+KEPT_ALIVE = 20
+TARGET = "1.31.1"
+
+
+@click.command()
+@output_option
+@click.option("--to", "version", default=TARGET, show_default=True, help="Istio version to upgrade to.")
+@click.option("--simulated", is_flag=True, help="Use the simulated cluster alone, even where namespaces work.")
+@click.pass_context
+def demo(ctx: click.Context, output: str, version: str, simulated: bool) -> None:
+    """Lab up, bringup, upgrade under load, the same upgrade done naively, scoreboard, lab down."""
+    from rollout.cli.demo.capability import why_no_namespaces
+    from rollout.cli.demo.scoreboard import render_scoreboard
+
+    why = "asked for with --simulated" if simulated else why_no_namespaces()
+    if why:
+        say(f"SIMULATED: network-namespace hosts are not used here ({why}).")
+        say("The same plan runs on the simulated cluster alone; hosts, ToRs and requests below are a model.")
+    score, nodes = _play(version, simulated=bool(why))
+    colour = sys.stdout.isatty() and ctx.color is not False
+    emit(score.document(), output, lambda: render_scoreboard(score, simulated=bool(why), colour=colour))
+    broken = score.broken_promises(nodes)
+    for promise in broken:
+        say(f"rackroll: not kept: {promise}")
+    if broken:
+        ctx.exit(1)
+
+
+def _play(version: str, *, simulated: bool):  # noqa: ANN202
+    raise NotImplementedError

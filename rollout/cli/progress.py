@@ -1,0 +1,124 @@
+"""Live progress on stderr: rack, wave, step k of n, gateways in the RIB, requests lost.
+
+Presentation observes events and never drives. On a terminal it is one panel that updates in place; elsewhere
+(CI, a pipe) each finished step is one line. NO_COLOR is respected by rich itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from rollout.model.event import Event, GatewaysSampled, RunFinished, StepFinished, StepHeld, StepStarted
+
+RECENT_STEPS = 6
+
+
+class LossReader(Protocol):
+    """Where the count of lost requests comes from, when a load is running."""
+
+    def __call__(self) -> int | None: ...
+
+
+def no_load() -> int | None:
+    """No load is running: show no count rather than a zero nobody measured."""
+    return None
+
+
+class Progress:
+    """A context that shows events while it is open; ``observe`` is handed to the engine."""
+
+    def __init__(
+        self, title: str, describe: Callable[[object], str], *, lost: LossReader = no_load, console: Console | None = None
+    ) -> None:
+        self._title = title
+        self._describe = describe
+        self._lost = lost
+        self._console = console or Console(stderr=True, highlight=False)
+        self._live: Live | None = None
+        self._recent: deque[Text] = deque(maxlen=RECENT_STEPS)
+        self._current: StepStarted | None = None
+        self._gateways: GatewaysSampled | None = None
+        self._minimum: int | None = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live = Live(get_renderable=self._panel, console=self._console, refresh_per_second=4, transient=False)
+            self._live.start()
+        else:
+            self._console.print(self._title)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._current = None if error is None else self._current
+            self._live.stop()
+
+    def observe(self, event: Event) -> None:
+        match event:
+            case StepStarted():
+                self._current = event
+            case StepFinished():
+                self._finished(event)
+            case StepHeld():
+                self._held(event)
+            case GatewaysSampled():
+                self._gateways = event
+                self._minimum = event.in_rib if self._minimum is None else min(self._minimum, event.in_rib)
+            case RunFinished():
+                self._line(Text(f"  {event.outcome}: {event.detail}".rstrip(": ")))
+
+    def _finished(self, event: StepFinished) -> None:
+        mark = Text("  ✓ ", style="green") if event.outcome == "done" else Text("  = ", style="dim")
+        seconds = event.took.total_seconds()
+        self._line(mark + Text(f"[{event.number}/{event.total}] {self._describe(event.step.effect)}  {seconds:.1f}s"))
+
+    def _held(self, event: StepHeld) -> None:
+        for finding in event.findings:
+            text = f"  ‖ held at {event.number}/{event.total} by {finding.check} ({finding.verdict}): {finding.detail}"
+            self._line(Text(text, style="yellow"))
+
+    def _line(self, text: Text) -> None:
+        self._recent.append(text)
+        if self._live is None:
+            self._console.print(text, soft_wrap=True)
+
+    def _panel(self) -> RenderableType:
+        rows: list[RenderableType] = [Text(self._title, style="bold"), *self._recent]
+        if self._current is not None:
+            rows += [self._step_line(self._current), self._bar(self._current)]
+        rows.append(self._footer())
+        return Group(*rows)
+
+    def _step_line(self, step: StepStarted) -> Text:
+        return Text("  ▸ ", style="cyan") + Text(
+            f"[{step.number}/{step.total}] {step.wave} · {step.stage} · {self._describe(step.step.effect)}"
+        )
+
+    def _bar(self, step: StepStarted) -> Table:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row("   ", ProgressBar(total=step.total, completed=step.number - 1, width=40))
+        return grid
+
+    def _footer(self) -> Text:
+        parts = [f"{time.monotonic() - self._started:5.1f}s"]
+        if self._gateways is not None:
+            seen = self._gateways
+            parts.append(f"gateways in RIB {seen.in_rib}/{seen.total} (min {self._minimum})")
+            parts.append(f"ready {seen.ready}/{seen.total}")
+        lost = self._lost()
+        if lost is not None:
+            parts.append(f"requests lost {lost}")
+        return Text("   " + "  │  ".join(parts), style="dim")

@@ -1,0 +1,50 @@
+"""``rackroll site``: is the file right, and what may stand in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from rollout.cli.options import inventory_option, output_option
+from rollout.cli.output import emit
+
+
+@click.group()
+def site() -> None:
+    """Check a site file, or print the JSON Schema that editors use."""
+
+
+@site.command()
+@inventory_option
+@output_option
+def check(inventory: Path, output: str) -> None:
+    """Read the site file and say what it describes; contacts nothing."""
+    from rollout.site.load import load_site
+
+    found = load_site(inventory)
+    value = {
+        "site": found.name,
+        "racks": len(found.racks),
+        "nodes": len(found.nodes),
+        "gatewayNodes": len(found.gateway_nodes),
+        "meshes": [{"name": mesh.name, "kind": mesh.kind.value, "version": mesh.version} for mesh in found.meshes],
+        "vips": [str(gateway.vip) for gateway in found.gateways],
+    }
+    emit(value, output, lambda: _sentence(value))
+
+
+@site.command()
+def schema() -> None:
+    """Print the JSON Schema of site.yaml."""
+    from rollout.site.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+def _sentence(value: dict[str, object]) -> str:
+    return (
+        f"site {value['site']}: {value['racks']} racks, {value['nodes']} nodes "
+        f"({value['gatewayNodes']} gateway nodes), VIPs {', '.join(value['vips'])}: valid"  # type: ignore[arg-type]
+    )
