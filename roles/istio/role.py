@@ -1,0 +1,88 @@
+"""Istio as a subject of the engine: charts in order, values that keep N-1, and what values cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roles.istio.values import base_values, gateway_values, istiod_values
+from rollout.model.observed import ChartState
+from rollout.model.role import ChartStep, Json
+from rollout.model.site import ChartSource, Gateway, Mesh, Site
+
+BASE = "istio-base"
+ISTIOD = "istiod"
+NAMESPACES = "namespaces"
+UPDATE_STRATEGY = "gateways-update-strategy"
+NOT_INSTALLED = frozenset({"pending-install", "uninstalling", "uninstalled"})
+
+
+class IstioRole:
+    """Implements :class:`rollout.model.role.SubjectRole` for one Istio mesh of one site."""
+
+    def __init__(self, site: Site, mesh: Mesh) -> None:
+        self.name = mesh.name
+        self._site = site
+        self._mesh = mesh
+
+    def charts(self) -> tuple[ChartStep, ...]:
+        """CRDs, control plane, then one release per gateway: a gateway before istiod never becomes ready."""
+        namespace = self._mesh.namespace
+        gateways = (ChartStep("gateways", g.name, g.namespace, "gateway") for g in self._mesh.gateways)
+        return (
+            ChartStep("control-plane", BASE, namespace, "base"),
+            ChartStep("control-plane", ISTIOD, namespace, "istiod"),
+            *gateways,
+        )
+
+    def values(self, step: ChartStep, version: str) -> Json:
+        match step.chart:
+            case "base":
+                return base_values(self._mesh)
+            case "istiod":
+                return istiod_values(self._mesh, version)
+            case "gateway":
+                return gateway_values(self._site, self._gateway(step.release))
+            case _:
+                raise KeyError(f"mesh {self.name} has no chart {step.chart!r}")
+
+    def source(self) -> ChartSource:
+        return self._mesh.charts
+
+    def parts(self) -> tuple[str, ...]:
+        return (NAMESPACES, UPDATE_STRATEGY)
+
+    def objects(self, part: str) -> tuple[Json, ...]:
+        match part:
+            case "namespaces":
+                return tuple(_injected(name) for name in self._mesh.namespaces)
+            case "gateways-update-strategy":
+                return tuple(_on_delete(gateway) for gateway in self._mesh.gateways)
+            case _:
+                raise KeyError(f"mesh {self.name} has no part {part!r}; it has {', '.join(self.parts())}")
+
+    def control_plane(self) -> tuple[str, str]:
+        return self._mesh.namespace, ISTIOD
+
+    def installed_version(self, charts: Sequence[ChartState]) -> str | None:
+        """istiod's: the control plane bounds what every proxy may be, the other charts follow it."""
+        found = (c for c in charts if (c.namespace, c.release) == (self._mesh.namespace, ISTIOD))
+        state = next(found, None)
+        return state.version if state and state.status not in NOT_INSTALLED else None
+
+    def _gateway(self, release: str) -> Gateway:
+        return next(gateway for gateway in self._mesh.gateways if gateway.name == release)
+
+
+def _injected(namespace: str) -> Json:
+    labels = {"istio-injection": "enabled"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+
+
+def _on_delete(gateway: Gateway) -> Json:
+    """A chart upgrade changes the pod template: the default strategy would then roll all racks at once."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": gateway.name, "namespace": gateway.namespace},
+        "spec": {"updateStrategy": {"type": "OnDelete"}},
+    }
