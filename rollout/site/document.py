@@ -133,7 +133,7 @@ class _Reader:
                 self._refuse_tag(event, line, column)
                 self._scalar(event, line, column)
             case yaml.AliasEvent():
-                self._alias(event.anchor, line, column)
+                self._alias(str(event.anchor), line, column)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 self._refuse_tag(event, line, column)
                 self._enter(event, line, column)

@@ -89,11 +89,14 @@ def _checked(value: Any, folder: Path) -> tuple[SiteFile | None, list[Problem]]:
         problems = unfit.problems(error)
         if not unfit.only_unknown_keys(error):
             return None, problems
-        schema, others = _checked(unfit.without_unknown_keys(value, error), folder)
-        return schema, [*problems, *others]
+        rest, others = _checked(unfit.without_unknown_keys(value, error), folder)
+        return rest, [*problems, *others]
     return schema, broken_rules(schema, folder)
 
 
 def _placed(problem: Problem, document: Document) -> Placed:
     line, column = document.place(problem.field)
-    return Placed(line, column, spelled(problem.field), problem.what, problem.expected)
+    what = problem.what
+    if problem.other is not None:
+        what += f" (line {document.place(problem.other)[0]})"
+    return Placed(line, column, spelled(problem.field), what, problem.expected)

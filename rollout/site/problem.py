@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollout.errors import SiteInvalid
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,80}")
 
 FieldPath = tuple[str | int, ...]
 """Where a value sits: keys and list indexes from the top, as in ``("racks", 0, "tor", "asn")``."""
@@ -13,11 +17,15 @@ FieldPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """``what`` is wrong with ``field``; ``expected`` says what would be right, so that one edit is enough."""
+    """``what`` is wrong with ``field``; ``expected`` says what would be right, so that one edit is enough.
+
+    ``other`` is the place that it clashes with; its line is shown too.
+    """
 
     field: FieldPath
     what: str
     expected: str
+    other: FieldPath | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,7 +47,12 @@ def spelled(field: FieldPath) -> str:
     """``("racks", 0, "tor")`` as ``racks[0].tor``, the way people and jq write it."""
     text = ""
     for part in field:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _WORD.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part[:80])}]"
     return text
 
 

@@ -1,6 +1,7 @@
 """Rules that relate several fields of a site file, one small function each: run all, then report all.
 
-What a single value may be is in :mod:`rollout.site.scalars`; these see the whole file.
+What a single value may be is in :mod:`rollout.site.scalars` and :mod:`rollout.site.versions`; these see the
+whole file. A rule returns problems and never raises.
 """
 
 from __future__ import annotations
@@ -9,10 +10,42 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rollout.site.problem import Problem
+from rollout.site.rules import addresses, bgp, charts, gateways, kernel, meshes, names, paths, pools
 from rollout.site.schema import SiteFile
 
 Rule = Callable[[SiteFile, Path], Iterable[Problem]]
-RULES: tuple[Rule, ...] = ()
+
+RULES: tuple[Rule, ...] = (
+    names.are_unique,
+    names.mesh_is_not_metallb,
+    names.labels_differ,
+    addresses.ssh_is_unique,
+    addresses.fabric_is_unique,
+    addresses.fabric_is_reachable,
+    addresses.node_and_tor_share_a_family,
+    addresses.pools_hold_no_host,
+    pools.do_not_overlap,
+    pools.are_accepted_by_every_tor,
+    pools.of_metallb_exist,
+    pools.of_gateways_are_served,
+    pools.hold_their_vips,
+    gateways.leave_one_when_one_moves,
+    gateways.span_failure_domains,
+    gateways.fit_the_multipath,
+    gateways.fit_the_prefix_limit,
+    meshes.claim_each_namespace_once,
+    bgp.is_external,
+    bgp.asns_are_ours_to_use,
+    bgp.hold_time_is_sane,
+    bgp.bfd_is_sane,
+    kernel.has_no_tw_recycle,
+    kernel.keeps_node_ports_out_of_reach,
+    charts.name_one_source,
+    charts.look_like_their_kind,
+    charts.folder_exists,
+    paths.can_be_resolved,
+    paths.leave_time_for_the_waits,
+)
 
 
 def broken_rules(file: SiteFile, folder: Path) -> list[Problem]:
