@@ -20,8 +20,8 @@ from rollout.model.site import Site
 def site_digest(site: Site) -> str:
     """SHA-256 (hex) of the canonical JSON of the facts.
 
-    Comments, key order and where the folder stands do not count: a moved clone of the same site is the same
-    site, so the folder is left out and paths inside and near it are taken relative to it.
+    Comments, key order, where the folder stands and whose home it is do not count: a moved clone of the same
+    site is the same site, so the folder is left out, paths near it are relative to it, and a home is ``~``.
     """
     return hashlib.sha256(canonical_json(site).encode()).hexdigest()
 
@@ -53,10 +53,12 @@ def _plain(value: Any, folder: Path) -> Any:
 
 
 def _relative(path: str, folder: Path) -> str:
-    return os.path.relpath(path, folder) if _near(path, folder) else path
+    home = str(Path.home())
+    if _near(path, folder):
+        return os.path.relpath(path, folder)
+    return "~" + path.removeprefix(home) if path.startswith(f"{home}/") else path
 
 
 def _near(path: str, folder: Path) -> bool:
-    """Within two levels of the folder (as ``../../lab/charts`` is): part of the same clone, not of the machine."""
-    root = folder.parent.parent
-    return len(folder.parts) > 3 and path.startswith(f"{root}/")
+    """Within two levels of the folder, as ``../../lab/charts`` is: part of the clone, not of the machine."""
+    return len(folder.parts) > 3 and path.startswith(f"{folder.parent.parent}/")
