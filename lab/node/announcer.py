@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from math import ceil
 
-from lab.node.facts import Json, NodeFacts, Service, selects
+from lab.node.facts import Json, NodeFacts, Service, seconds, selects
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 
@@ -89,7 +90,9 @@ def speaker_rules(image: str, args: Sequence[str] = ()) -> SpeakerRules:
     )
 
 
-def announces(node: NodeFacts, service: Service, config: Config, rules: SpeakerRules) -> tuple[Announcement, ...]:
+def announces(
+    node: NodeFacts, service: Service, config: Config, rules: SpeakerRules
+) -> tuple[Announcement, ...]:
     reason = refusal(node, service, rules)
     return tuple(_announce(vip, node, service, config, reason) for vip in service.vips)
 
@@ -155,7 +158,7 @@ def _peer(item: Json) -> Peer:
         address=spec["peerAddress"],
         asn=int(spec["peerASN"]),
         my_asn=int(spec["myASN"]),
-        hold_time=seconds(str(spec.get("holdTime") or "90s")),
+        hold_time=ceil(seconds(str(spec.get("holdTime") or "90s"))),
         bfd_profile=spec.get("bfdProfile") or None,
         nodes=tuple(spec.get("nodeSelectors") or ()),
     )
@@ -172,14 +175,6 @@ def _advertisement(item: Json) -> Advertisement:
     )
 
 
-def seconds(duration: str) -> int:
-    """A Go duration (``1m30s``, ``9s``, ``1500ms``) in whole seconds, rounded up; BGP counts in seconds."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    total = sum(float(n) * units[u] for n, u in re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", duration))
-    return int(-(-total // 1))
-
-
 def _name(item: Json) -> str:
     name: str = item["metadata"]["name"]
     return name
-

@@ -55,7 +55,10 @@ class Place:
 def gateway(place: Place, ports: Sequence[int], backend: str) -> Config:
     """Everything that arrives goes to ``backend``'s ready endpoints, which Envoy follows from a file."""
     headers = [_header("x-rackroll-gateway", place.pod), _header("x-rackroll-node", place.node)]
-    route = {"match": {"prefix": "/"}, "route": {"cluster": backend, "timeout": "0s", "retry_policy": RETRY_POLICY}}
+    route = {
+        "match": {"prefix": "/"},
+        "route": {"cluster": backend, "timeout": "0s", "retry_policy": RETRY_POLICY},
+    }
     listeners = [_http(f"http-{port}", place.address, port, route, headers) for port in ports]
     return _bootstrap(place, [*listeners, _status(place.address)], [_followed(place, backend)])
 
@@ -65,7 +68,10 @@ def sidecar(place: Place, ports: Sequence[int], answer: Mapping[str, str]) -> Co
     body = {"app": "simulated", "pod": place.pod, "node": place.node, **answer}
     route = {
         "match": {"prefix": "/"},
-        "direct_response": {"status": 200, "body": {"inline_string": json.dumps(body, sort_keys=True) + "\n"}},
+        "direct_response": {
+            "status": 200,
+            "body": {"inline_string": json.dumps(body, sort_keys=True) + "\n"},
+        },
     }
     headers = [_header("content-type", "application/json")]
     listeners = [_http(f"inbound-{port}", place.address, port, route, headers) for port in ports]
@@ -75,7 +81,10 @@ def sidecar(place: Place, ports: Sequence[int], answer: Mapping[str, str]) -> Co
 def endpoints(backend: str, found: Iterable[Endpoint]) -> Config:
     """The EDS document for the endpoints that are ready now; an empty one makes the gateway answer 503."""
     hosts = [
-        {"endpoint": {"address": _address(e.address, number)}} for e in found if e.ready for _, number in e.ports[:1]
+        {"endpoint": {"address": _address(e.address, number)}}
+        for e in found
+        if e.ready
+        for _, number in e.ports[:1]
     ]
     assignment = {
         "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
@@ -100,7 +109,9 @@ def _followed(place: Place, name: str) -> Config:
             "watched_directory": {"path": place.endpoints_file.rpartition("/")[0]},
         }
     }
-    limits = {k: _UNLIMITED for k in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
+    limits = dict.fromkeys(
+        ("max_connections", "max_pending_requests", "max_requests", "max_retries"), _UNLIMITED
+    )
     return {
         "name": name,
         "type": "EDS",

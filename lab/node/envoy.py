@@ -24,7 +24,9 @@ def envoy_version(istio: str) -> str:
     if minor not in ENVOY_OF_ISTIO:
         known = ", ".join(sorted(ENVOY_OF_ISTIO))
         raise EnvoyMissing(
-            f"the lab has no Envoy for Istio {istio}", where="lab node", hint=f"use an Istio release of {known}"
+            f"the lab has no Envoy for Istio {istio}",
+            where="lab node",
+            hint=f"use an Istio release of {known}",
         )
     return ENVOY_OF_ISTIO[minor]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -137,4 +138,12 @@ def _expression_holds(expression: Json, have: Mapping[str, str]) -> bool:
         case "DoesNotExist":
             return value is None
         case other:
-            raise ValueError(f"label selector operator {other!r} is not one of In, NotIn, Exists, DoesNotExist")
+            raise ValueError(
+                f"label selector operator {other!r} is not one of In, NotIn, Exists, DoesNotExist"
+            )
+
+
+def seconds(duration: str) -> float:
+    """A Go duration such as ``5s``, ``1m30s`` or ``500ms``, in seconds."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    return sum(float(n) * units[u] for n, u in re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", duration))

@@ -1,0 +1,78 @@
+"""The Node object and its Lease, as this node's kubelet keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.kube.objects import micro_timestamp, timestamp
+from lab.kube.resource import LEASES, NODES
+from lab.kube.store import Store
+from lab.node.machine import Machine
+
+_LEASE_NAMESPACE = "kube-node-lease"
+
+
+def heartbeat(store: Store, machine: Machine, version: str) -> None:
+    """Register the node if it is new, say that it is Ready, renew its lease."""
+    if store.get(NODES, None, machine.name) is None:
+        store.create(NODES, _node(machine))
+    store.patch_status(NODES, None, machine.name, _status(store, machine, version))
+    _renew(store, machine)
+
+
+def _node(machine: Machine) -> dict[str, Any]:
+    labels = {"kubernetes.io/hostname": machine.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+    network = f"10.244.{machine.index}.0/24"
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": machine.name, "labels": labels},
+        "spec": {"podCIDR": network, "podCIDRs": [network]},
+    }
+
+
+def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
+    live = store.require(NODES, None, machine.name)
+    old = live.get("status") or {}
+    was_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in old.get("conditions") or ())
+    if was_ready and old.get("nodeInfo", {}).get("kubeletVersion") == version:
+        return {}
+    now = timestamp(store.clock.now())
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "lab node agent is posting ready status",
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }
+    others = [c for c in old.get("conditions") or () if c["type"] != "Ready"]
+    return {
+        "addresses": [
+            {"type": "InternalIP", "address": machine.fabric_address},
+            {"type": "Hostname", "address": machine.name},
+        ],
+        "capacity": {"cpu": "2", "memory": "4Gi", "pods": "110"},
+        "allocatable": {"cpu": "2", "memory": "4Gi", "pods": "110"},
+        "conditions": [*others, ready],
+        "nodeInfo": {
+            "kubeletVersion": version,
+            "containerRuntimeVersion": "lab://simulated",
+            "osImage": "rackroll lab host (simulated node, real namespaces)",
+            "operatingSystem": "linux",
+            "architecture": "amd64",
+        },
+    }
+
+
+def _renew(store: Store, machine: Machine) -> None:
+    spec = {
+        "holderIdentity": machine.name,
+        "leaseDurationSeconds": 40,
+        "renewTime": micro_timestamp(store.clock.now()),
+    }
+    if store.get(LEASES, _LEASE_NAMESPACE, machine.name) is None:
+        meta = {"name": machine.name, "namespace": _LEASE_NAMESPACE}
+        store.create(LEASES, {"metadata": meta, "spec": spec}, _LEASE_NAMESPACE)
+    else:
+        store.patch(LEASES, _LEASE_NAMESPACE, machine.name, {"spec": spec})

@@ -1,0 +1,149 @@
+"""One pod from binding to removal: address, containers, probes, restarts, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from lab.node import bootstrap
+from lab.node.envoy import EnvoyMissing
+from lab.node.machine import Lasting, Machine
+from lab.node.phases import Life, Phase, backoff, crashed, probed
+from lab.node.podspec import PodSpec, PreStop
+from lab.node.proxyrun import EnvoyRun
+from rollout.errors import RackrollError
+
+_log = logging.getLogger(__name__)
+_PROBE_STARTING = 0.1
+_PROBE_READY = 0.2
+
+Report = Callable[[PodSpec, Life], None]
+Endpoints = Callable[[], bootstrap.Config]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a pod needs from its kubelet: who to tell, and which endpoints a gateway starts with."""
+
+    report: Report
+    endpoints: Endpoints
+
+
+class PodRun:
+    """``envoy`` is None for a pod whose containers are all simulated."""
+
+    def __init__(self, spec: PodSpec, machine: Machine, address: str, envoy: EnvoyRun | None, out: Outside) -> None:
+        self.spec = spec
+        self.address = address
+        self.envoy = envoy
+        self._machine = machine
+        self._out = out
+        self._life = Life()
+        self._process: Lasting | None = None
+        self._ending = asyncio.Event()
+        self._grace = spec.grace
+
+    @property
+    def life(self) -> Life:
+        return self._life
+
+    def end(self, grace: float) -> None:
+        """Begin the orderly end, with at most ``grace`` seconds; a later, shorter grace wins."""
+        self._grace = min(self._grace, grace) if self._ending.is_set() else grace
+        self._ending.set()
+
+    async def run(self) -> None:
+        """Live until :meth:`end`, then wind down. Cancelling kills the Envoy at once."""
+        living = asyncio.create_task(self._live())
+        try:
+            await self._ending.wait()
+            await self._wind_down()
+        finally:
+            living.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await living
+            await self._clean_up()
+
+    async def _live(self) -> None:
+        await self._address("replace")
+        self._tell(self._life)
+        if self.envoy is None:
+            self._tell(Life(Phase.RUNNING, ready=True))
+            return
+        while not self._ending.is_set():
+            try:
+                await self._one_life(self.envoy)
+            except EnvoyMissing as error:
+                self._tell(replace(self._life, phase=Phase.NO_IMAGE, message=str(error)))
+                await asyncio.sleep(10)
+            except (RackrollError, OSError) as error:
+                self._tell(crashed(self._life, str(error)))
+                await asyncio.sleep(backoff(self._life.restarts))
+
+    async def _one_life(self, envoy: EnvoyRun) -> None:
+        """From one start of the Envoy to its end."""
+        envoy.prepare(self._out.endpoints())
+        self._process = await envoy.start()
+        self._tell(replace(self._life, phase=Phase.RUNNING, ready=False, failing_since=None))
+        probing = asyncio.create_task(self._probe(envoy))
+        try:
+            code = await self._process.wait()
+        finally:
+            probing.cancel()
+        if not self._ending.is_set():
+            self._tell(crashed(self._life, f"envoy ended with {code}; read {self._process.log}"))
+            await asyncio.sleep(backoff(self._life.restarts))
+
+    async def _probe(self, envoy: EnvoyRun) -> None:
+        assert self.spec.proxy is not None
+        loop = asyncio.get_running_loop()
+        while True:
+            passed = await envoy.ready()
+            self._tell(probed(self._life, passed, self.spec.proxy.readiness, loop.time()))
+            await asyncio.sleep(_PROBE_READY if self._life.ready else _PROBE_STARTING)
+
+    async def _wind_down(self) -> None:
+        """preStop, then SIGTERM's meaning, all within the grace period; whatever is left is killed."""
+        deadline = asyncio.get_running_loop().time() + self._grace
+        steps = asyncio.create_task(self._leave())
+        while not steps.done() and self._running() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.wait([steps], timeout=0.1)
+            deadline = min(deadline, asyncio.get_running_loop().time() + self._grace)
+        steps.cancel()
+
+    def _running(self) -> bool:
+        return self.envoy is None or (self._process is not None and self._process.alive)
+
+    async def _leave(self) -> None:
+        await asyncio.gather(*(self._hook(hook) for hook in self.spec.pre_stop))
+        if self.envoy is not None and self.spec.proxy is not None:
+            await self.envoy.drain(self.spec.proxy.drain)
+
+    async def _hook(self, hook: PreStop) -> None:
+        if hook.request is not None and self.envoy is not None:
+            await self.envoy.ask(*hook.request)
+        await asyncio.sleep(hook.sleep)
+
+    async def _clean_up(self) -> None:
+        with contextlib.suppress(RackrollError, OSError):
+            if self._process is not None and self._process.alive:
+                await self._process.kill()
+            await self._address("del")
+            if self.envoy is not None:
+                self.envoy.clear()
+
+    async def _address(self, verb: str) -> None:
+        if not self.spec.host_network:
+            await self._machine.run("ip", "address", verb, f"{self.address}/32", "dev", "lo")
+
+    def _tell(self, life: Life) -> None:
+        if life != self._life or life.phase is Phase.CREATING:
+            changed = replace(life, failing_since=None) != replace(self._life, failing_since=None)
+            self._life = life
+            if changed or life.phase is Phase.CREATING:
+                self._out.report(self.spec, life)
+
+
