@@ -9,13 +9,13 @@ from lab.kube.objects import Obj, lookup
 from lab.kube.resource import Resource
 from lab.kube.store import Store
 
-STATUSES = Resource("metallb.io", "v1beta1", "servicebgpstatuses", "ServiceBGPStatus", subresources=("status",))
+STATUSES = Resource(
+    "metallb.io", "v1beta1", "servicebgpstatuses", "ServiceBGPStatus", subresources=("status",)
+)
 _NODE = "metallb.io/node"
 
 
-def publish(
-    store: Store, namespace: str, node: str, heard: Mapping[tuple[str, str], frozenset[str]]
-) -> None:
+def publish(store: Store, namespace: str, node: str, heard: Mapping[tuple[str, str], frozenset[str]]) -> None:
     """This node's statuses are exactly ``heard``: (namespace, service) to the names of its peers."""
     served = next((r for r in store.resources() if r.key == STATUSES.key), None)
     if served is None:
@@ -39,7 +39,11 @@ def publish(
 
 def _named(node: str, service: tuple[str, str]) -> dict[str, Any]:
     labels = {_NODE: node, "metallb.io/service-namespace": service[0], "metallb.io/service-name": service[1]}
-    return {"apiVersion": STATUSES.api_version, "metadata": {"generateName": "bgp-", "labels": labels}, "spec": {}}
+    return {
+        "apiVersion": STATUSES.api_version,
+        "metadata": {"generateName": "bgp-", "labels": labels},
+        "spec": {},
+    }
 
 
 def _subject(item: Obj) -> tuple[str, str]:

@@ -8,7 +8,9 @@ from lab.node.kubelet import Kubelet
 from lab.node.podspec import PROXY
 from lab.state import log_folder
 
-_USAGE = b"lab: this container is simulated; only `pilot-agent request GET|POST <path>` in istio-proxy exists\n"
+_USAGE = (
+    b"lab: this container is simulated; only `pilot-agent request GET|POST <path>` in istio-proxy exists\n"
+)
 
 Outcome = tuple[int, bytes, bytes]
 

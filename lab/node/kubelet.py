@@ -46,7 +46,9 @@ class _Bound:
 
 
 class Kubelet:
-    def __init__(self, store: Store, machine: Machine, version: str, backend: Backend, ports: tuple[int, ...]) -> None:
+    def __init__(
+        self, store: Store, machine: Machine, version: str, backend: Backend, ports: tuple[int, ...]
+    ) -> None:
         self._store = store
         self._machine = machine
         self._version = version
@@ -80,7 +82,7 @@ class Kubelet:
             await self._stop_all()
 
     def _is_mine(self, event: Event) -> bool:
-        return lookup(event.object, "spec", "nodeName") == self._machine.name
+        return bool(lookup(event.object, "spec", "nodeName") == self._machine.name)
 
     def _is_backend(self, event: Event) -> bool:
         return bool(event.object["metadata"].get("namespace") == self._backend.namespace)
@@ -122,7 +124,11 @@ class Kubelet:
         spec = read_pod(pod)
         address = self._pick_address(pod, spec)
         run = PodRun(
-            spec, self._machine, address, self._envoy(spec, address), Outside(self._report, lambda: self._endpoints)
+            spec,
+            self._machine,
+            address,
+            self._envoy(spec, address),
+            Outside(self._report, lambda: self._endpoints),
         )
         return _Bound(run, asyncio.create_task(self._lead(run), name=f"pod {spec.namespace}/{spec.name}"))
 
@@ -185,4 +191,3 @@ class Kubelet:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-

@@ -39,7 +39,9 @@ class Ledger:
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_suffix(".draft")
-        draft.write_text(json.dumps([{"pid": r.pid, "started": r.started} for r in sorted(self._refs, key=_pid)]))
+        draft.write_text(
+            json.dumps([{"pid": r.pid, "started": r.started} for r in sorted(self._refs, key=_pid)])
+        )
         draft.replace(self._path)
 
 

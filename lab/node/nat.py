@@ -30,7 +30,7 @@ class VipRule:
 
 
 def vip_rules(services: Iterable[Service], node: str) -> tuple[VipRule, ...]:
-    rules = []
+    rules: list[VipRule] = []
     for service in services:
         chosen = usable([e for e in service.endpoints if not service.local or e.node == node])
         for port in service.ports:

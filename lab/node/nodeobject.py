@@ -21,7 +21,11 @@ def heartbeat(store: Store, machine: Machine, version: str) -> None:
 
 
 def _node(machine: Machine) -> dict[str, Any]:
-    labels = {"kubernetes.io/hostname": machine.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+    labels = {
+        "kubernetes.io/hostname": machine.name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+    }
     network = f"10.244.{machine.index}.0/24"
     return {
         "apiVersion": "v1",

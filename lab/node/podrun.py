@@ -35,7 +35,9 @@ class Outside:
 class PodRun:
     """``envoy`` is None for a pod whose containers are all simulated."""
 
-    def __init__(self, spec: PodSpec, machine: Machine, address: str, envoy: EnvoyRun | None, out: Outside) -> None:
+    def __init__(
+        self, spec: PodSpec, machine: Machine, address: str, envoy: EnvoyRun | None, out: Outside
+    ) -> None:
         self.spec = spec
         self.address = address
         self.envoy = envoy
@@ -68,9 +70,9 @@ class PodRun:
             await self._clean_up()
 
     async def _live(self) -> None:
-        await self._address("replace")
-        self._tell(self._life)
+        self._out.report(self.spec, self._life)
         if self.envoy is None:
+            await self._address("replace")
             self._tell(Life(Phase.RUNNING, ready=True))
             return
         while not self._ending.is_set():
@@ -85,6 +87,7 @@ class PodRun:
 
     async def _one_life(self, envoy: EnvoyRun) -> None:
         """From one start of the Envoy to its end."""
+        await self._address("replace")
         envoy.prepare(self._out.endpoints())
         self._process = await envoy.start()
         self._tell(replace(self._life, phase=Phase.RUNNING, ready=False, failing_since=None))
@@ -140,10 +143,7 @@ class PodRun:
             await self._machine.run("ip", "address", verb, f"{self.address}/32", "dev", "lo")
 
     def _tell(self, life: Life) -> None:
-        if life != self._life or life.phase is Phase.CREATING:
-            changed = replace(life, failing_since=None) != replace(self._life, failing_since=None)
-            self._life = life
-            if changed or life.phase is Phase.CREATING:
-                self._out.report(self.spec, life)
-
-
+        """Report what changed; how long a probe has been failing is nobody else's business."""
+        before, self._life = self._life, life
+        if replace(life, failing_since=None) != replace(before, failing_since=None):
+            self._out.report(self.spec, life)

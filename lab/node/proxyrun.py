@@ -14,6 +14,7 @@ from lab.node.bootstrap import Place
 from lab.node.envoy import ensure, envoy_version
 from lab.node.machine import Lasting, Machine
 from lab.node.podspec import Drain
+from rollout.errors import RackrollError
 
 _ACTIVE = "/stats?filter=^http\\.(http|inbound)-.*downstream_cx_active$&format=text"
 _ZERO_CHECK = 1.0
@@ -49,7 +50,12 @@ class EnvoyRun:
         return await self.machine.start(f"envoy-{self.place.pod}", _argv(program, self.place))
 
     async def ask(self, method: str, target: str) -> Answer | None:
-        return await ask(self.machine.path(self.place.admin_socket), method, target)
+        """The admin interface's answer; None when the Envoy, or its node, does not answer."""
+        try:
+            socket = self.machine.path(self.place.admin_socket)
+        except RackrollError:
+            return None
+        return await ask(socket, method, target)
 
     async def ready(self) -> bool:
         answer = await self.ask("GET", "/ready")

@@ -73,7 +73,9 @@ class Speaker:
         return any(c["name"] == "speaker" for c in pod["spec"]["containers"])
 
     async def _sync(self) -> None:
-        pods = [p for p in self._store.list(PODS, self._namespace) if self._speaks(p) and not is_terminating(p)]
+        pods = [
+            p for p in self._store.list(PODS, self._namespace) if self._speaks(p) and not is_terminating(p)
+        ]
         if not pods:
             await self._say(self._silent)
             bgpstatus.publish(self._store, self._namespace, self._machine.name, {})
