@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface
 from typing import Annotated, Any, TypeVar
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from rollout.model.site import Address, Network, SwitchPlatform
@@ -94,14 +94,14 @@ def _address(value: Any) -> Address:
 
 def _network(value: Any) -> Network:
     try:
-        if isinstance(value, str) and "/" in value:
-            found = ip_network(value, strict=False)
-            if str(found.network_address) == str(ip_address(value.split("/")[0])):
-                return found
-            raise refusal(f"is {shown(value)}, which has host bits set", f"the prefix itself: {found}")
+        written = ip_interface(value) if isinstance(value, str) and "/" in value else None
     except ValueError:
-        pass
-    raise refusal(f"is {shown(value)}", "a prefix such as 203.0.113.0/28 or 2001:db8:1::/64")
+        written = None
+    if written is None:
+        raise refusal(f"is {shown(value)}", "a prefix such as 203.0.113.0/28 or 2001:db8:1::/64")
+    if written.ip != written.network.network_address:
+        raise refusal(f"is {shown(value)}, which has host bits set", f"the prefix itself: {written.network}")
+    return written.network
 
 
 def _host(value: Any) -> str:
@@ -118,6 +118,14 @@ def _duration(value: Any) -> timedelta:
     if found is None:
         raise refusal(f"is {shown(value)}", "a number with its unit: 1500ms, 2s, 1m or 1h")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def spelled(value: timedelta) -> str:
+    """As a site file says it: the longest unit that loses nothing."""
+    for unit in ("h", "m", "s"):
+        if value % timedelta(**{_UNITS[unit]: 1}) == timedelta(0):
+            return f"{value // timedelta(**{_UNITS[unit]: 1})}{unit}"
+    return f"{value // timedelta(milliseconds=1)}ms"
 
 
 def _choice(kind: type[E]) -> Callable[[Any], E]:
@@ -160,16 +168,20 @@ IpAddress = Annotated[Address, PlainValidator(_address), _IP]
 Prefix = Annotated[Network, PlainValidator(_network), _TEXT]
 Host = Annotated[str, PlainValidator(_host), _TEXT]
 Duration = Annotated[
-    timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"})
+    timedelta,
+    PlainValidator(_duration),
+    PlainSerializer(spelled, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"}),
 ]
 Platform = Annotated[
     SwitchPlatform,
     PlainValidator(_choice(SwitchPlatform)),
-    WithJsonSchema({"enum": [p.value for p in SwitchPlatform]}),
+    WithJsonSchema({"enum": [platform.value for platform in SwitchPlatform]}),
 ]
 Sysctls = Annotated[
     tuple[tuple[str, str], ...],
     PlainValidator(_sysctls),
+    PlainSerializer(dict, return_type=dict[str, str]),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "integer"]}}),
 ]
 

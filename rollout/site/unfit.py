@@ -13,15 +13,16 @@ from rollout.site.problem import FieldPath, Problem
 from rollout.site.scalars import shown
 from rollout.site.schema import SiteFile
 
-_SHAPES = {
-    "model_type": "a mapping with the keys: {keys}",
-    "tuple_type": "a list",
-    "missing": "it to be set",
-}
-
 
 def problems(error: ValidationError) -> list[Problem]:
-    return [_problem(detail) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    inside = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [_problem(detail) for detail in details if not _echo(detail, inside)]
+
+
+def _echo(detail: ErrorDetails, inside: set[tuple[str | int, ...]]) -> bool:
+    """A list whose entries were refused also counts as too short; only the entries' own problems are news."""
+    return detail["type"] == "too_short" and detail["loc"] in inside
 
 
 def only_unknown_keys(error: ValidationError) -> bool:

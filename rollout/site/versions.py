@@ -9,9 +9,11 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from rollout.site.scalars import refusal, shown, text
 
-_EXACT = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
-_KUBERNETES = re.compile(r"[1-9]\.\d{1,3}(\.\d{1,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?\Z")
-_MINOR = re.compile(r"\d+(\.\d+)?\Z")
+_EXACT = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z", re.ASCII
+)
+_KUBERNETES = re.compile(r"[1-9]\.\d{1,3}(\.\d{1,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?\Z", re.ASCII)
+_MINOR = re.compile(r"\d+(\.\d+)?\Z", re.ASCII)
 _CHANNEL = re.compile(
     r"(latest|stable|master|main|head|edge|nightly|canary|dev|current|default|lts|release)\b", re.I
 )

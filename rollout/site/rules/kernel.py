@@ -14,7 +14,7 @@ NODE_PORTS = range(30000, 32768)
 
 _EPHEMERAL = "net.ipv4.ip_local_port_range"
 _RESERVED = "net.ipv4.ip_local_reserved_ports"
-_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z")
+_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?\Z", re.ASCII)
 
 
 def _field(key: str) -> FieldPath:
@@ -52,7 +52,7 @@ def _ephemeral(value: str | None) -> range | None:
     """The range, empty where the kernel's default stays (32768-60999 holds no NodePort); None if malformed."""
     if value is None:
         return range(0)
-    found = re.fullmatch(r"(\d{1,5}) (\d{1,5})", value)
+    found = re.fullmatch(r"([0-9]{1,5}) ([0-9]{1,5})", value)
     if found is None or not 1 <= int(found[1]) < int(found[2]) <= 65535:
         return None
     return range(int(found[1]), int(found[2]) + 1)

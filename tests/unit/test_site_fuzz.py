@@ -1,0 +1,104 @@
+"""Any damage to the lab's file ends in a site or in SiteInvalid, never in another exception."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rollout.errors import SiteInvalid
+from rollout.model.site import Site
+from rollout.site.load import load_site
+from tests.unit.site_lab import LAB, written
+
+TREE: dict[str, Any] = yaml.safe_load(LAB)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=True),
+    st.text(max_size=12),
+    st.sampled_from(
+        [
+            "~x",
+            "$",
+            "${",
+            "::",
+            "0.0.0.0/0",
+            "::/0",
+            "1.2.3.4/33",
+            "fe80::1%0",
+            "٣.٣.٣.٣",
+            "1٣s",
+            "9" * 30,
+            "999999999h",
+            "1.2.3.4/255.255.0.255",
+        ]
+    ),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def outcome(content: bytes) -> Site | SiteInvalid:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return load_site(written(Path(folder), content))
+        except SiteInvalid as invalid:
+            return invalid
+
+
+def paths(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [path, *(deeper for key, value in items for deeper in paths(value, (*path, key)))]
+
+
+def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
+    if not path:
+        return value
+    copy = tree.copy()
+    copy[path[0]] = replaced(tree[path[0]], path[1:], value)
+    return copy
+
+
+@settings(max_examples=250, deadline=None)
+@given(path=st.sampled_from(paths(TREE)), value=VALUES)
+def test_any_value_in_any_field(path: tuple[Any, ...], value: Any) -> None:
+    outcome(yaml.safe_dump(replaced(TREE, path, value), allow_unicode=True).encode("utf-8", "replace"))
+
+
+@settings(max_examples=250, deadline=None)
+@given(path=st.sampled_from(paths(TREE)), other=st.sampled_from(paths(TREE)))
+def test_any_part_in_the_place_of_any_other(path: tuple[Any, ...], other: tuple[Any, ...]) -> None:
+    part: Any = TREE
+    for key in other:
+        part = part[key]
+    outcome(yaml.safe_dump(replaced(TREE, path, part)).encode())
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    at=st.integers(0, len(LAB)),
+    cut=st.integers(0, 40),
+    put=st.binary(max_size=8)
+    | st.sampled_from(
+        [b"\t", b"{", b"[", b"- ", b": ", b"&a ", b"*a", b"!!x ", b"'", b'"', b"\n", b"---\n", b"<<: "]
+    ),
+)
+@example(at=0, cut=len(LAB), put=b"")
+def test_any_bytes_anywhere(at: int, cut: int, put: bytes) -> None:
+    data = LAB.encode()
+    outcome(data[:at] + put + data[at + cut :])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_file(content: bytes) -> None:
+    assert isinstance(outcome(content), SiteInvalid)
