@@ -9,7 +9,7 @@ from rollout.errors import RackrollError
 
 
 def run(argv: Sequence[str], *, stdin: str | None = None, timeout: float = 30) -> str:
-    """Standard output of a program; raises RackrollError with its words when it fails. ``timeout`` in seconds."""
+    """A program's standard output; RackrollError with its words when it fails. ``timeout`` in seconds."""
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     except FileNotFoundError as error:

@@ -1,7 +1,7 @@
 """What is up, as one small file (``<site folder>/.lab/state.json``) that every part of the lab reads.
 
-It is written first, before anything is made, and again after each part: whatever kills ``up``, ``down``
-finds the namespaces' names here, and every process of the lab by the namespace it lives in.
+It is written after each part of ``up``. Taking down does not depend on it: the namespaces' names are in
+:mod:`lab.registry`, and every process of a host is found by the namespace it lives in.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """One running lab host. ``share`` is a folder of the machine that the host sees as ``/run/lab``."""
+    """One running lab host, reached by ssh at ``forward`` (``address:port`` on the machine's loopback).
+
+    ``share`` is a folder of the machine that the host sees as ``/run/lab``.
+    """
 
     name: str
     role: Role
@@ -34,6 +37,7 @@ class HostState:
     init: ProcessRef
     oob_address: str
     fabric_address: str | None
+    forward: str | None
     share: Path
 
 
@@ -47,15 +51,11 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True)
 class LabState:
-    """``complete`` turns True only when every part answered; until then ``up`` starts afresh.
-
-    ``namespaces`` are the exact names this lab may have made: a prefix would also match site ``lab-2``.
-    """
+    """``complete`` turns True only when every part answered; until then ``up`` starts afresh."""
 
     site: str
     folder: Path
     complete: bool
-    namespaces: tuple[str, ...]
     hosts: tuple[HostState, ...] = field(default=())
     services: tuple[ServiceState, ...] = field(default=())
 
@@ -126,7 +126,6 @@ def _decode(raw: dict[str, Any]) -> LabState:
         site=raw["site"],
         folder=Path(raw["folder"]),
         complete=raw["complete"],
-        namespaces=tuple(raw["namespaces"]),
         hosts=tuple(_decode_host(item) for item in raw["hosts"]),
         services=tuple(ServiceState(item["name"], ProcessRef(**item["process"])) for item in raw["services"]),
     )

@@ -196,6 +196,18 @@ def _refuse_clashes(site: Site, hosts: tuple[LabHost, ...]) -> None:
         raise _cannot(site, f"two lab hosts called {', '.join(sorted(twice))}", hint)
     if len(site.racks) > UPLINKS.num_addresses // 2:
         raise _cannot(site, f"{len(site.racks)} racks", "the lab has uplinks for 128 racks")
+    _refuse_shared_networks(site)
+
+
+def _refuse_shared_networks(site: Site) -> None:
+    networks = [uplink.rack_network for uplink in _uplinks(site)]
+    if len(set(networks)) < len(networks):
+        raise _cannot(site, "two racks share one /24", "give each ToR's fabric address its own /24")
+    for rack, network in zip(site.racks, networks, strict=True):
+        for node in rack.nodes:
+            if node.fabric_address not in network:
+                hint = f"its ToR {rack.switch.name} bridges {network}"
+                raise _cannot(site, f"{node.name} has fabric address {node.fabric_address}", hint)
 
 
 def _cannot(site: Site, what: str, hint: str) -> RackrollError:

@@ -1,0 +1,107 @@
+"""Putting a lab together, part by part and as parallel as two cores allow, and mending one that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from lab import preflight, registry, services
+from lab.blueprint import Blueprint, folders_to_show, lay_out
+from lab.fabric import convergence, wiring
+from lab.host import launch
+from lab.state import HostState, LabState, ServiceState, lab_folder, write_state
+from lab.topology import LabHost
+
+Progress = Callable[[str], None]
+
+
+def assemble(blueprint: Blueprint, progress: Progress) -> LabState:
+    """A lab from nothing. Interrupted at any point, what it made so far is registered for ``down``."""
+    site, topology, folder = blueprint.site, blueprint.topology, blueprint.folder
+    registry.claim(registry.Claim(site.name, folder, blueprint.namespaces))
+    preflight.check_free(blueprint.namespaces, blueprint.routes)
+    lay_out(blueprint)
+    progress(f"wiring {len(topology.hosts)} hosts")
+    wiring.wire(topology)
+    forwarder = services.start(services.FORWARD, folder)
+    progress("starting sshd, chronyd and FRR in every host")
+    state = LabState(site.name, folder, False, _start(blueprint, topology.hosts), (forwarder,))
+    write_state(state)
+    return _finish(blueprint, _with_service(state, services.start(services.RESILIENT, folder)), progress)
+
+
+def repair(blueprint: Blueprint, state: LabState, progress: Progress) -> LabState:
+    """Start again what has died; what runs is not touched."""
+    dead = [host for host in blueprint.topology.hosts if not _lives(state, host.name)]
+    stopped = [name for name in _expected() if not _serves(state, name)]
+    if not dead and not stopped:
+        progress("the lab is already up")
+        return state
+    state = replace(state, complete=False)
+    for name in stopped:
+        if name != services.DAEMON:
+            progress(f"starting {name} again")
+            state = _with_service(state, services.start(name, blueprint.folder))
+    if dead:
+        progress(f"starting again: {', '.join(host.name for host in dead)}")
+        state = _with_hosts(state, _start(blueprint, dead))
+    return _finish(blueprint, state, progress)
+
+
+def _finish(blueprint: Blueprint, state: LabState, progress: Progress) -> LabState:
+    """Wait until all of it answers. The daemon comes last: it needs every host."""
+    write_state(state)
+    convergence.await_ssh(blueprint.routes, blueprint.folder)
+    progress("waiting for BGP between ToRs and spine")
+    convergence.await_uplinks(state, blueprint.topology)
+    if services.DAEMON in _expected() and not _serves(state, services.DAEMON):
+        progress("starting the simulated Kubernetes API and the node agents")
+        state = _start_daemon(blueprint, state)
+    state = replace(state, complete=True)
+    write_state(state)
+    return state
+
+
+def _start_daemon(blueprint: Blueprint, state: LabState) -> LabState:
+    for stale in ("daemon.json", "kubeconfig"):
+        (lab_folder(blueprint.folder) / stale).unlink(missing_ok=True)
+    daemon = services.start(services.DAEMON, blueprint.folder)
+    services.await_daemon(daemon, blueprint.folder)
+    return _with_service(state, daemon)
+
+
+def _start(blueprint: Blueprint, hosts: Sequence[LabHost]) -> tuple[HostState, ...]:
+    """All at once; each is waited for in turn."""
+    name, folder = blueprint.site.name, blueprint.folder
+    show = folders_to_show(blueprint.site)
+    shells = [launch.start(name, folder, host, show) for host in hosts]
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        waits = [
+            pool.submit(launch.await_started, name, folder, host, shell)
+            for host, shell in zip(hosts, shells, strict=True)
+        ]
+        return tuple(wait.result() for wait in waits)
+
+
+def _expected() -> tuple[str, ...]:
+    return tuple(name for name in services.MODULES if services.installed(name))
+
+
+def _lives(state: LabState, host: str) -> bool:
+    return any(known.name == host and known.init.alive for known in state.hosts)
+
+
+def _serves(state: LabState, name: str) -> bool:
+    service = state.service(name)
+    return service is not None and service.process.alive
+
+
+def _with_service(state: LabState, service: ServiceState) -> LabState:
+    others = tuple(known for known in state.services if known.name != service.name)
+    return replace(state, services=(*others, service))
+
+
+def _with_hosts(state: LabState, started: Sequence[HostState]) -> LabState:
+    new = {host.name: host for host in started}
+    return replace(state, hosts=tuple(new.get(host.name, host) for host in state.hosts))

@@ -1,0 +1,75 @@
+"""Bringing a site's lab up and taking it down. ``python -m lab.lifecycle up|down|status <site folder>``.
+
+``up`` is idempotent: what runs is left alone, a dead host or service is started again, and a lab that was
+interrupted half-way is taken down first. ``down`` works after a crash of anything, and twice.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import netns, preflight, registry, teardown
+from lab.assembly import assemble, repair
+from lab.blueprint import Blueprint, draw
+from lab.state import LabState, find_state
+from rollout.errors import RackrollError
+from rollout.model.site import Site
+from rollout.site.load import load_site
+
+Progress = Callable[[str], None]
+
+
+def up(site: Site, *, progress: Progress) -> LabState:
+    """The site's lab, running. Raises RackrollError with what is missing and what to do."""
+    preflight.check_machine()
+    blueprint = draw(site)
+    with registry.only_one(blueprint.folder):
+        state = _usable(blueprint)
+        if state is not None:
+            return repair(blueprint, state, progress)
+        if teardown.remove(blueprint.folder):
+            progress("removed what was left of an earlier lab")
+        return assemble(blueprint, progress)
+
+
+def down(site_folder: Path) -> bool:
+    """Remove the lab of this folder; False when there was none. The folder itself may be gone already."""
+    folder = site_folder.resolve()
+    with registry.only_one(folder):
+        return teardown.remove(folder)
+
+
+def _usable(blueprint: Blueprint) -> LabState | None:
+    """The state of a lab that was fully up and still has all its namespaces."""
+    try:
+        state = find_state(blueprint.folder)
+    except RackrollError:
+        return None
+    if state is None or not state.complete:
+        return None
+    names = blueprint.namespaces
+    claimed = any(claim.namespaces == names for claim in registry.claims_of(blueprint.folder))
+    return state if claimed and netns.existing(names) == names else None
+
+
+def _main(verb: str, folder: str) -> None:
+    began = time.monotonic()
+    match verb:
+        case "up":
+            up(load_site(folder), progress=lambda line: print(line, file=sys.stderr))
+        case "down":
+            down(Path(folder))
+        case _:
+            raise RackrollError(f"unknown verb {verb!r}", hint="up, down or status")
+    print(f"{verb}: {time.monotonic() - began:.1f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        _main(*sys.argv[1:])
+    except RackrollError as refused:
+        print(f"error: {refused}", file=sys.stderr)
+        sys.exit(refused.exit_code)

@@ -1,0 +1,79 @@
+"""Which folder's lab has which namespaces, kept outside the folder: ``/run/rackroll/<site>.json``.
+
+Site names are the namespaces' names, so two folders with one site name would fight over them; and a lab
+whose folder was deleted must still be found. A reboot clears both this and the labs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import netns
+from rollout.errors import LockHeld, RackrollError
+
+FOLDER = Path("/run/rackroll")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The exact namespaces a lab may have made: a prefix would also match site ``lab-2``."""
+
+    site: str
+    folder: Path
+    namespaces: tuple[str, ...]
+
+
+def claim(wanted: Claim) -> None:
+    """Written before anything is made. Raises RackrollError when a living lab elsewhere has the name."""
+    other = _read(_file(wanted.site))
+    if other and other.folder != wanted.folder and netns.existing(other.namespaces):
+        hint = f"take that one down (rackroll lab down -i {other.folder}), or rename this site"
+        message = f"a lab called {wanted.site} is up for {other.folder}"
+        raise RackrollError(message, where=str(wanted.folder), hint=hint)
+    text = {"site": wanted.site, "folder": str(wanted.folder), "namespaces": wanted.namespaces}
+    _file(wanted.site).write_text(json.dumps(text))
+
+
+def claims_of(folder: Path) -> tuple[Claim, ...]:
+    """What this folder has claimed; more than one after its site was renamed while the lab was up."""
+    found = (_read(path) for path in sorted(FOLDER.glob("*.json")))
+    return tuple(item for item in found if item and item.folder == folder)
+
+
+def release(done: Claim) -> None:
+    _file(done.site).unlink(missing_ok=True)
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """One ``up`` or ``down`` per folder at a time; the lock goes with the process, even when it is killed."""
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    handle = os.open(FOLDER / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        message = "another `lab up` or `lab down` is at work"
+        raise LockHeld(message, where=str(folder), hint="wait until it is done") from None
+    finally:
+        os.close(handle)
+
+
+def _file(site: str) -> Path:
+    return FOLDER / f"{site}.json"
+
+
+def _read(path: Path) -> Claim | None:
+    try:
+        raw = json.loads(path.read_text())
+        return Claim(raw["site"], Path(raw["folder"]), tuple(raw["namespaces"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
