@@ -1,0 +1,205 @@
+"""The engine's words for the Kubernetes API. One instance per site; two threads may use it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ValidationError
+
+from rollout.adapters.kube.api import APPLY, MERGE, KubeApi, Refused, connect, failed
+from rollout.adapters.kube.execute import Container, run_in_container
+from rollout.adapters.kube.marks import Mark, Patch, clear_mark, read_marks, set_mark, setter
+from rollout.adapters.kube.proxies import CONTAINER, proxy_states
+from rollout.adapters.kube.resources import Resources
+from rollout.adapters.kube.view import DeploymentView, NodeView, PodView, SliceView, condition
+from rollout.errors import StepFailed, Unreachable
+from rollout.model.observed import NodeState, ProxyState
+from rollout.model.role import Json
+from rollout.model.site import Gateway, Site
+
+FIELD_MANAGER = "rackroll"
+FAIL_HEALTH = ("pilot-agent", "request", "POST", "healthcheck/fail")
+_ATTEMPTS = 6  # of a read-and-patch that somebody else's writes get in between
+
+V = TypeVar("V", bound=BaseModel)
+Change = Callable[[NodeView, Mark, str, str], Patch | None]
+
+
+class KubeCluster:
+    """Implements :class:`rollout.engine.ports.Cluster`."""
+
+    def __init__(self, site: Site, api: KubeApi | None = None) -> None:
+        self._site = site
+        self._api = api or connect(site.kubernetes)
+        self._resources = Resources(self._api)
+
+    def version(self) -> str:
+        """As the server writes it, such as v1.35.8."""
+        return str(self._read("/version", "ask for the version").get("gitVersion", ""))
+
+    def nodes(self) -> tuple[NodeState, ...]:
+        found = self._list(NodeView, "/api/v1/nodes")
+        return tuple(sorted((_node_state(node) for node in found), key=lambda state: state.name))
+
+    def proxies(self) -> tuple[ProxyState, ...]:
+        return proxy_states(self._site, self._list(PodView, "/api/v1/pods"))
+
+    def ready_gateway_nodes(self, gateway: Gateway) -> frozenset[str]:
+        """By EndpointSlices, which is what MetalLB and kube-proxy go by; terminating is not ready."""
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{quote(gateway.namespace)}/endpointslices"
+        slices = self._list(SliceView, path, labelSelector=f"kubernetes.io/service-name={gateway.name}")
+        endpoints = (endpoint for piece in slices for endpoint in piece.endpoints)
+        return frozenset(
+            endpoint.node_name
+            for endpoint in endpoints
+            if endpoint.node_name and endpoint.conditions.ready and not endpoint.conditions.terminating
+        )
+
+    def apply(self, objects: Sequence[Json]) -> None:
+        """Server-side, never by force: a field that another manager owns is a conflict to be shown."""
+        for item in objects:
+            self._apply(item)
+
+    def deployment_ready(self, namespace: str, name: str) -> tuple[bool, str]:
+        path = f"/apis/apps/v1/namespaces/{quote(namespace)}/deployments/{quote(name)}"
+        try:
+            found = self._parse(DeploymentView, self._api.get(path))
+        except Refused as refused:
+            if refused.refusal.code == 404:
+                return False, f"there is no Deployment {namespace}/{name}"
+            raise failed(refused, self._api.where, f"cannot read Deployment {namespace}/{name}") from None
+        return _rollout(found)
+
+    def cordon(self, node: str, run: str) -> None:
+        self._mark(node, Mark.CORDON, run, set_mark)
+
+    def uncordon(self, node: str, run: str) -> None:
+        self._mark(node, Mark.CORDON, run, clear_mark)
+
+    def exclude(self, node: str, run: str) -> None:
+        self._mark(node, Mark.EXCLUDE, run, set_mark)
+
+    def include(self, node: str, run: str) -> None:
+        self._mark(node, Mark.EXCLUDE, run, clear_mark)
+
+    def evict(self, namespace: str, pod: str) -> bool:
+        """A pod that is gone counts as evicted; 429 is the PodDisruptionBudget's "not yet"."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": namespace},
+        }
+        try:
+            self._api.request("POST", f"{_pod_path(namespace, pod)}/eviction", body=body)
+        except Refused as refused:
+            match refused.refusal.code:
+                case 404:
+                    return True
+                case 429:
+                    return False
+            raise failed(refused, self._api.where, f"cannot evict {namespace}/{pod}") from None
+        return True
+
+    def delete_pod(self, namespace: str, pod: str) -> None:
+        try:
+            self._api.request("DELETE", _pod_path(namespace, pod))
+        except Refused as refused:
+            if refused.refusal.code != 404:
+                raise failed(refused, self._api.where, f"cannot delete {namespace}/{pod}") from None
+
+    def fail_gateway_health(self, namespace: str, pod: str) -> None:
+        run_in_container(self._site.kubernetes, Container(namespace, pod, CONTAINER), FAIL_HEALTH)
+
+    def _mark(self, node: str, mark: Mark, run: str, change: Change) -> None:
+        """Read, decide, patch at the version read; kubelets write to Nodes all the time, so try again on 409."""
+        path = f"/api/v1/nodes/{quote(node)}"
+        for _ in range(_ATTEMPTS):
+            raw = self._read(path, f"read node {node}")
+            patch = change(self._parse(NodeView, raw), mark, run, setter(raw, mark))
+            if patch is None or self._patched(path, node, patch):
+                return
+        raise StepFailed(
+            f"node {node} changed {_ATTEMPTS} times while it was being marked", where=self._api.where
+        )
+
+    def _patched(self, path: str, node: str, patch: Patch) -> bool:
+        query = {"fieldManager": FIELD_MANAGER}
+        try:
+            self._api.request("PATCH", path, query=query, body=patch, content_type=MERGE)
+        except Refused as refused:
+            if refused.refusal.code == 409:
+                return False
+            raise failed(refused, self._api.where, f"cannot mark node {node}") from None
+        return True
+
+    def _apply(self, item: Json) -> None:
+        path = self._resources.path(item)
+        name = f"{item['kind']} {item['metadata']['name']}"
+        if item["kind"] == "Node":
+            self._read(
+                path, f"label {name}", hint="a Node is never created by us: let it join the cluster first"
+            )
+        query = {"fieldManager": FIELD_MANAGER, "force": "false"}
+        try:
+            self._api.request("PATCH", path, query=query, body=dict(item), content_type=APPLY)
+        except Refused as refused:
+            raise failed(refused, self._api.where, f"cannot apply {name}", _apply_hint(refused)) from None
+
+    def _read(self, path: str, doing: str, hint: str = "") -> dict[str, Any]:
+        try:
+            return self._api.get(path)
+        except Refused as refused:
+            raise failed(refused, self._api.where, f"cannot {doing}", hint) from None
+
+    def _list(self, view: type[V], path: str, **query: str) -> tuple[V, ...]:
+        try:
+            items = self._api.get(path, **query).get("items") or []
+        except Refused as refused:
+            raise failed(refused, self._api.where, f"cannot list {path}") from None
+        return tuple(self._parse(view, item) for item in items)
+
+    def _parse(self, view: type[V], item: object) -> V:
+        try:
+            return view.model_validate(item)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise Unreachable(
+                f"an object of the API is not as Kubernetes defines it: {place}: {first['msg']}",
+                where=self._api.where,
+            ) from None
+
+
+def _pod_path(namespace: str, pod: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}"
+
+
+def _node_state(node: NodeView) -> NodeState:
+    marks = read_marks(node)
+    return NodeState(
+        name=node.metadata.name,
+        ready=condition(node.status.conditions, "Ready"),
+        cordoned=Mark.CORDON in marks.present,
+        excluded=Mark.EXCLUDE in marks.present,
+        owner=marks.owner,
+    )
+
+
+def _rollout(found: DeploymentView) -> tuple[bool, str]:
+    """Ready means that every replica is of the newest template; old ones that still run are not counted in."""
+    want, status = found.spec.replicas, found.status
+    name = f"{found.metadata.namespace}/{found.metadata.name}"
+    if status.observed_generation < found.metadata.generation:
+        return False, f"{name}: the newest change was not seen by its controller yet"
+    if status.updated_replicas < want or status.replicas > status.updated_replicas:
+        return False, f"{name}: {status.updated_replicas} of {want} replicas are of the newest template"
+    ready = min(status.ready_replicas, status.available_replicas)
+    return ready >= want, f"{name}: {ready} of {want} replicas are ready"
+
+
+def _apply_hint(refused: Refused) -> str:
+    if refused.refusal.code == 409:
+        return "decide who owns this field; give it up there, or take it out of the site"
+    return ""
