@@ -78,6 +78,10 @@ class SshServer:
             self._transports.pop().close()
 
     def close(self) -> None:
+        """Shut down first: closing alone would leave the socket listening while a thread sits in accept."""
+        if self._thread.is_alive():
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._thread.join(timeout=5)
         self._listener.close()
         self.drop_connections()
 
