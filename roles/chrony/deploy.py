@@ -1,0 +1,74 @@
+"""The pyinfra side: install if missing, write, restart only if changed, wait until the clock is right."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import deploy, operation
+
+from roles.chrony.clock import CONF_FILE, SYNC_TIMEOUT, checked, render, verdict
+from roles.chrony.facts import ChronyFacts, ChronyState
+from rollout.model.site import ClockProfile
+
+_INSTALL = "command -v chronyd >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -q chrony"
+
+# Debian's init script returns from `stop` before chronyd is gone, and its `start` then finds it running: wait.
+_RESTART = """
+if [ -d /run/systemd/system ]; then systemctl enable -q chrony; systemctl restart chrony
+else
+  pid="$(cat /run/chrony/chronyd.pid 2>/dev/null || true)"
+  service chrony stop
+  i=0; while [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && [ $i -lt 100 ]; do sleep 0.05; i=$((i+1)); done
+  service chrony start
+fi
+"""
+
+
+@deploy("chrony")
+def chrony(profile: ClockProfile) -> None:
+    clock(name="clock follows the site's servers", profile=checked(profile))  # type: ignore[call-arg]
+
+
+@operation()
+def clock(profile: ClockProfile) -> Generator[str, None, None]:
+    """chrony.conf as rendered, chronyd running, synchronised and within ``max_offset``; silent where all that holds.
+
+    A clock that is merely late is not restarted: it is waited for, bounded, and named if it does not arrive.
+    """
+    before = _state()
+    if before.conf != render(profile) or before.tracking is None:
+        yield _configure_script(profile)
+    elif verdict(before.tracking, profile) is None:
+        return
+    yield _wait_script(profile)
+    wrong = verdict(_state().tracking, profile)
+    if wrong:
+        yield f"printf '%s\\n' {shlex.quote(f'clock of {host.name}: {wrong}')} >&2; exit 1"
+
+
+def _state() -> ChronyState:
+    return host.get_fact(ChronyFacts) or ChronyState()
+
+
+def _configure_script(profile: ClockProfile) -> str:
+    conf = shlex.quote(render(profile))
+    return "\n".join(
+        (
+            "set -e",
+            "export PATH=$PATH:/sbin:/usr/sbin",
+            _INSTALL,
+            f"mkdir -p {CONF_FILE.rpartition('/')[0]}/conf.d",
+            f"printf %s {conf} > {CONF_FILE}.new",
+            f"mv {CONF_FILE}.new {CONF_FILE}",
+            _RESTART,
+        )
+    )
+
+
+def _wait_script(profile: ClockProfile) -> str:
+    """``chronyc waitsync`` looks at the remaining correction only, so the verdict is passed afterwards, on facts."""
+    every = 0.1
+    tries = int(SYNC_TIMEOUT.total_seconds() / every)
+    return f"chronyc waitsync {tries} {profile.max_offset.total_seconds():g} 0 {every} >/dev/null; true"
