@@ -29,7 +29,9 @@ def checked(profile: ClockProfile) -> ClockProfile:
         raise SiteInvalid("no time server", where="clock.servers", hint="name at least one; three is better")
     for server in profile.servers:
         if not server or any(character.isspace() for character in server):
-            raise SiteInvalid(f"{server!r} is no host name", where="clock.servers", hint="one name or address a line")
+            raise SiteInvalid(
+                f"{server!r} is no host name", where="clock.servers", hint="one name or address a line"
+            )
     return profile
 
 
@@ -80,7 +82,9 @@ def verdict(tracking: Tracking | None, profile: ClockProfile) -> str | None:
     if tracking.offset is None:
         return f"not synchronised with any of {', '.join(profile.servers)}"
     if tracking.offset > profile.max_offset:
-        return f"{_ms(tracking.offset)} away from {tracking.source}, at most {_ms(profile.max_offset)} allowed"
+        return (
+            f"{_ms(tracking.offset)} away from {tracking.source}, at most {_ms(profile.max_offset)} allowed"
+        )
     return None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Generator
 
-from pyinfra import host
-from pyinfra.api import deploy, operation
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
 
 from roles.chrony.clock import CONF_FILE, SYNC_TIMEOUT, checked, render, verdict
 from roles.chrony.facts import ChronyFacts, ChronyState
@@ -28,7 +29,7 @@ fi
 
 @deploy("chrony")
 def chrony(profile: ClockProfile) -> None:
-    clock(name="clock follows the site's servers", profile=checked(profile))  # type: ignore[call-arg]
+    clock(name="clock follows the site's servers", profile=checked(profile))
 
 
 @operation()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Generator, Iterable
 
-from pyinfra import host
-from pyinfra.api import deploy, operation
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
 
 from roles.kernel.facts import KernelFacts, KernelState
 from roles.kernel.profile import (
@@ -25,7 +26,7 @@ from rollout.model.site import KernelProfile
 
 @deploy("kernel")
 def kernel(profile: KernelProfile) -> None:
-    sysctls(name="sysctls live and persisted", profile=checked(profile))  # type: ignore[call-arg]
+    sysctls(name="sysctls live and persisted", profile=checked(profile))
 
 
 @operation()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 
-from pyinfra.api import FactBase
+from pyinfra.api.facts import FactBase
 
 from roles.kernel.profile import MODULES_FILE
 

@@ -17,7 +17,7 @@ NODE_PORTS = (30000, 32767)
 _PORTS = "net.ipv4.ip_local_port_range"
 _RESERVED = "net.ipv4.ip_local_reserved_ports"
 _AT_LEAST = frozenset({"net.netfilter.nf_conntrack_max"})
-"""Live values that another writer may raise and we must not fight over: kube-proxy raises conntrack, never lowers it."""
+"""Another writer may raise these live and we must not fight it: kube-proxy raises conntrack, never lowers it."""
 
 _KEY = re.compile(r"^[a-z0-9_-]+([./][A-Za-z0-9_@:-]+)+$")
 _FORBIDDEN = {
@@ -35,7 +35,8 @@ class Drift:
     where: str
 
     def __str__(self) -> str:
-        return f"{self.key} ({self.where}): wanted {self.wanted!r}, got {'nothing' if self.got is None else repr(self.got)}"
+        got = "nothing" if self.got is None else repr(self.got)
+        return f"{self.key} ({self.where}): wanted {self.wanted!r}, got {got}"
 
 
 def checked(profile: KernelProfile) -> KernelProfile:
@@ -45,7 +46,9 @@ def checked(profile: KernelProfile) -> KernelProfile:
         raise _invalid("a sysctl is named twice", "keep one line for each key")
     for key in values:
         if not _KEY.match(key):
-            raise _invalid(f"{key!r} is no sysctl name", "write it as in `sysctl -a`, for example net.core.somaxconn")
+            raise _invalid(
+                f"{key!r} is no sysctl name", "write it as in `sysctl -a`, for example net.core.somaxconn"
+            )
         if key in _FORBIDDEN:
             raise _invalid(f"{key} is refused: {_FORBIDDEN[key]}", f"remove {key} from the site's sysctls")
     _require_node_ports_reserved(values)
@@ -67,7 +70,11 @@ def render(profile: KernelProfile) -> str:
 
 def modules(profile: KernelProfile) -> tuple[str, ...]:
     """net.netfilter keys exist only once the module is loaded; at boot that must come before sysctl.d is read."""
-    return ("nf_conntrack",) if any(key.startswith("net.netfilter.nf_conntrack") for key, _ in profile.sysctls) else ()
+    return (
+        ("nf_conntrack",)
+        if any(key.startswith("net.netfilter.nf_conntrack") for key, _ in profile.sysctls)
+        else ()
+    )
 
 
 def live_drift(profile: KernelProfile, live: Mapping[str, str]) -> Iterator[Drift]:
@@ -79,7 +86,9 @@ def live_drift(profile: KernelProfile, live: Mapping[str, str]) -> Iterator[Drif
 
 def persisted_drift(profile: KernelProfile, files: Mapping[str, Mapping[str, str]]) -> Iterator[Drift]:
     """What a boot would leave. ``files`` in the order in which they are read: the last one to name a key wins."""
-    winners = {_dotted(key): (value, path) for path, entries in files.items() for key, value in entries.items()}
+    winners = {
+        _dotted(key): (value, path) for path, entries in files.items() for key, value in entries.items()
+    }
     for key, wanted in profile.sysctls:
         value, path = winners.get(key, (None, SYSCTL_FILE))
         if value is None or canonical(key, value) != wanted:
@@ -88,7 +97,13 @@ def persisted_drift(profile: KernelProfile, files: Mapping[str, Mapping[str, str
 
 def boot_order(files: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
     """``sysctl --system``'s order: by file name, an earlier directory hides the same name; /etc/sysctl.conf last."""
-    directories = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
+    directories = (
+        "/etc/sysctl.d",
+        "/run/sysctl.d",
+        "/usr/local/lib/sysctl.d",
+        "/usr/lib/sysctl.d",
+        "/lib/sysctl.d",
+    )
     chosen: dict[str, str] = {}
     for directory in directories:
         for path in files:

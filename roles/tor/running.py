@@ -35,7 +35,9 @@ def parse(text: str) -> tuple[Entry, ...]:
         )
     entries, rest = _level(kept, 0)
     if rest:
-        raise StepFailed(f"unexpected line in the running config: {rest[0]!r}", hint="report this configuration")
+        raise StepFailed(
+            f"unexpected line in the running config: {rest[0]!r}", hint="report this configuration"
+        )
     return entries
 
 
@@ -74,4 +76,3 @@ def _lines(entries: tuple[Entry, ...], depth: int) -> Iterator[str]:
             yield " " * depth + entry.closer
         if entry.closer and depth < 2:
             yield " " * depth + "!"
-

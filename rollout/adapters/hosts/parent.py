@@ -19,6 +19,7 @@ from rollout.model.site import Node, Site
 
 _ROOT = Path(__file__).parents[3]
 NODE_DEPLOY = _ROOT / "deploys" / "node.py"
+_AGAIN = "run it again: it is idempotent"
 CHILD = (sys.executable, "-m", "rollout.adapters.hosts.child")
 
 
@@ -42,9 +43,11 @@ class PyinfraHosts:
             return ()
         result = self._run(self._job(nodes, dry_run))
         if result.failure:
-            raise StepFailed(f"the pyinfra job failed: {result.failure}", where="hosts", hint="run it again: it is idempotent")
+            raise StepFailed(f"the pyinfra job failed: {result.failure}", where="hosts", hint=_AGAIN)
         found = {outcome.node: outcome for outcome in result.outcomes}
-        return tuple(found.get(node.name, HostOutcome(node.name, (), "pyinfra did not report it")) for node in nodes)
+        return tuple(
+            found.get(node.name, HostOutcome(node.name, (), "pyinfra did not report it")) for node in nodes
+        )
 
     def _job(self, nodes: Sequence[Node], dry_run: bool) -> Job:
         return Job(
@@ -63,7 +66,10 @@ class PyinfraHosts:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),
+            },
         )
         try:
             out, err = process.communicate(job.to_json(), timeout=self.timeout.total_seconds())

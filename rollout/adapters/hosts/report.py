@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyinfra.api import Host, State
+from pyinfra.api.host import Host
 from pyinfra.api.operation import OperationMeta
-from pyinfra.api.state import StateOperationHostData
+from pyinfra.api.state import State, StateOperationHostData
 from pyinfra.connectors.util import CommandOutput
 
 from rollout.engine.ports import HostOutcome
@@ -34,7 +34,9 @@ def predict(state: State, host: Host) -> None:
     for _, data in _operations(state, host):
         meta = data.operation_meta
         changes = bool(meta.will_change) and _conditions_hold(data)
-        meta.set_complete(success=True, commands=["predicted"] if changes else [], combined_output=CommandOutput([]))
+        meta.set_complete(
+            success=True, commands=["predicted"] if changes else [], combined_output=CommandOutput([])
+        )
 
 
 def _conditions_hold(data: StateOperationHostData) -> bool:
@@ -50,5 +52,6 @@ def _operations(state: State, host: Host) -> Iterator[tuple[str, StateOperationH
 
 
 def _words(meta: OperationMeta) -> str:
-    lines = [line.strip() for line in (*meta.stderr_lines, *meta.stdout_lines) if line.strip()]
-    return " / ".join(lines[-8:]) or "failed without a word"
+    """stderr if there is any: what a command printed on the way is no reason."""
+    said = [line.strip() for line in meta.stderr_lines or meta.stdout_lines]
+    return " / ".join([line for line in said if line][-8:]) or "failed without a word"

@@ -10,17 +10,19 @@ import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType
 
 import gevent
-from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.api.config import Config
 from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
-from pyinfra.api.state import BaseStateCallback, StateStage
+from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_state
 
 from rollout.adapters.hosts.job import Job, Result
 from rollout.adapters.hosts.report import outcome, predict
+from rollout.engine.ports import HostOutcome
 from rollout.errors import RackrollError
 
 
@@ -28,7 +30,7 @@ class _NoDelay(BaseStateCallback):
     """Small writes that wait for each other's acknowledgement cost 40 ms each: TCP_NODELAY, which paramiko omits."""
 
     @staticmethod
-    def host_connect(state: State, host: Host) -> None:
+    def host_connect(state: State, host: Host) -> None:  # noqa: ARG004
         transport = host.connector.client.get_transport()  # type: ignore[attr-defined]
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -36,7 +38,9 @@ class _NoDelay(BaseStateCallback):
 def run(job: Job) -> Result:
     logging.getLogger("pyinfra").setLevel(logging.CRITICAL)  # every failure is in the result, once
     inventory = Inventory((list(job.hosts.items()), {}))
-    state = State(inventory, Config(CONNECT_TIMEOUT=round(job.connect_timeout) or 1))
+    # Looking for changes while preparing reads every fact once more; only a dry run has use for it.
+    config = Config(CONNECT_TIMEOUT=round(job.connect_timeout) or 1)
+    state = State(inventory, config, check_for_changes=job.dry_run)
     state.add_callback_handler(_NoDelay())
     errors: dict[str, str] = {}
     try:
@@ -81,7 +85,7 @@ def _execute(state: State) -> None:
         run_ops(state, no_wait=True)
 
 
-def _outcome(state: State, host: Host, errors: dict[str, str], dry_run: bool):  # type: ignore[no-untyped-def]
+def _outcome(state: State, host: Host, errors: dict[str, str], dry_run: bool) -> HostOutcome:
     if dry_run:
         predict(state, host)
     return outcome(state, host, errors.get(host.name))
@@ -99,7 +103,9 @@ def _each(hosts: list[Host], work: Callable[[Host], None], errors: dict[str, str
     def guarded(host: Host) -> None:
         try:
             work(host)
-        except (ConnectError, PyinfraError, RackrollError, OSError) as error:
+        except (ConnectError, PyinfraError, RackrollError) as error:
             errors[host.name] = str(error)
+        except Exception as error:  # whatever it is, it is this host's: the others go on
+            errors[host.name] = f"{type(error).__name__}: {error}"
 
     gevent.joinall([gevent.spawn(guarded, host) for host in hosts], raise_error=True)

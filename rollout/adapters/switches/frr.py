@@ -17,7 +17,7 @@ from rollout.adapters.switches.session import Session
 from rollout.errors import RackrollError, StepFailed
 
 _RELOAD = "$(command -v frr-reload.py || echo /usr/lib/frr/frr-reload.py)"
-_FOLDER = "/var/tmp/rackroll"
+_FOLDER = "/var/lib/rackroll"
 _CANDIDATE = f"{_FOLDER}/candidate.conf"
 _BEFORE = f"{_FOLDER}/before.conf"
 _TIMEOUT = timedelta(seconds=30)
@@ -56,7 +56,8 @@ class Frr:
 
     def _load(self, path: str, text: str) -> None:
         """Only root may read it: a running config can hold BGP passwords."""
-        checked(self.session.act(f"install -d -m 700 {_FOLDER} && : > {path} && chmod 600 {path}"), "preparing", self.name)
+        prepare = f"install -d -m 700 {_FOLDER} && : > {path} && chmod 600 {path}"
+        checked(self.session.act(prepare), f"making {path}", self.name)
         self.session.put(path, "\n".join(line for line in text.splitlines() if line != "end") + "\n")
         checked(self.session.ask(f"vtysh -C -f {path}"), "validating the configuration", self.name)
 
@@ -74,7 +75,9 @@ class Frr:
             raise StepFailed(f"{len(left)} lines did not take: {'; '.join(left[:3])}", where=self.name)
         strayed = foreign(before, owned) ^ foreign(self._running(), owned)
         if strayed:
-            raise StepFailed(f"lines that are not ours changed: {'; '.join(sorted(strayed)[:3])}", where=self.name)
+            raise StepFailed(
+                f"lines that are not ours changed: {'; '.join(sorted(strayed)[:3])}", where=self.name
+            )
 
     def _roll_back(self, error: RackrollError) -> None:
         """Previous configuration back, proven by an empty diff; the original error goes on, saying which it was."""
@@ -82,7 +85,9 @@ class Frr:
             self._commit(_BEFORE, "rolling back")
             left = self._compare(_BEFORE)
         except RackrollError as second:
-            error.hint = f"ROLLBACK FAILED ({second.message}); on {self.name} load {_BEFORE} with frr-reload.py"
+            error.hint = (
+                f"ROLLBACK FAILED ({second.message}); on {self.name} load {_BEFORE} with frr-reload.py"
+            )
             return
         error.hint = (
             f"rolled back, but {len(left)} lines still differ from {_BEFORE} on {self.name}"

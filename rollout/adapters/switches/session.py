@@ -147,7 +147,14 @@ def _lost_line() -> tuple[type[BaseException], ...]:
     from netmiko.exceptions import NetmikoAuthenticationException, NetmikoTimeoutException, ReadException
     from paramiko.ssh_exception import SSHException
 
-    return (NetmikoAuthenticationException, NetmikoTimeoutException, ReadException, SSHException, OSError, EOFError)
+    return (
+        NetmikoAuthenticationException,
+        NetmikoTimeoutException,
+        ReadException,
+        SSHException,
+        OSError,
+        EOFError,
+    )
 
 
 def _unreachable(switch: Switch, error: BaseException) -> Unreachable:
