@@ -82,8 +82,7 @@ class PodRun:
                 self._tell(replace(self._life, phase=Phase.NO_IMAGE, message=str(error)))
                 await asyncio.sleep(10)
             except (RackrollError, OSError) as error:
-                self._tell(crashed(self._life, str(error)))
-                await asyncio.sleep(backoff(self._life.restarts))
+                await self._crashed(str(error))
 
     async def _one_life(self, envoy: EnvoyRun) -> None:
         """From one start of the Envoy to its end."""
@@ -97,8 +96,12 @@ class PodRun:
         finally:
             probing.cancel()
         if not self._ending.is_set():
-            self._tell(crashed(self._life, f"envoy ended with {code}; read {self._process.log}"))
-            await asyncio.sleep(backoff(self._life.restarts))
+            await self._crashed(f"envoy ended with {code}; read {self._process.log}")
+
+    async def _crashed(self, message: str) -> None:
+        _log.warning("%s/%s: %s", self.spec.namespace, self.spec.name, message)
+        self._tell(crashed(self._life, message))
+        await asyncio.sleep(backoff(self._life.restarts))
 
     async def _probe(self, envoy: EnvoyRun) -> None:
         assert self.spec.proxy is not None

@@ -82,12 +82,11 @@ class EnvoyRun:
 
 def _argv(program: Path, place: Place) -> list[str]:
     """Istio's own arguments, with one worker thread so that a lab of many Envoys fits on two cores."""
-    return [
-        str(program),
-        f"--config-path={place.folder}/envoy.json",
-        "--concurrency=1",
-        "--disable-hot-restart",
-        "--drain-time-s=45",
-        "--drain-strategy=immediate",
-        "--log-level=warning",
-    ]
+    flags = {
+        "--config-path": f"{place.folder}/envoy.json",
+        "--concurrency": "1",
+        "--drain-time-s": "45",
+        "--drain-strategy": "immediate",
+        "--log-level": "warning",
+    }
+    return [str(program), "--disable-hot-restart", *(word for pair in flags.items() for word in pair)]
