@@ -1,0 +1,41 @@
+# rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
+.PHONY: help demo test lint lab-up lab-down helm clean venv lab-tools
+
+PYTHON ?= python3
+SITE ?= inventory/lab
+ARGS ?=
+export PYTHON
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+demo: venv lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses no request (ARGS="-o json")
+	@.venv/bin/rackroll demo $(ARGS)
+
+test: venv lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
+	@scripts/run-tests $(ARGS)
+
+lint: venv ## ruff, mypy strict, import contracts
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lab-up: venv lab-tools ## start the embedded lab of SITE (inventory/lab)
+	@.venv/bin/rackroll lab up -i $(SITE)
+
+lab-down: venv ## stop it and leave nothing behind
+	@.venv/bin/rackroll lab down -i $(SITE)
+
+helm: ## find Helm, or build it into ~/.cache/rackroll
+	@scripts/get-helm
+
+venv:
+	@scripts/bootstrap
+
+# What the lab needs beyond Python. Where no lab is possible nothing is installed: the demo runs simulated.
+lab-tools: venv
+	@scripts/lab-tools
+
+clean: ## stop the lab, remove .venv, caches and build products (never ~/.cache/rackroll)
+	@scripts/clean
