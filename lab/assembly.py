@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 from lab import preflight, registry, services
 from lab.blueprint import Blueprint, folders_to_show, lay_out
 from lab.fabric import convergence, wiring
-from lab.host import launch
+from lab.host import launch, programs
+from lab.process import gone, kill
 from lab.state import HostState, LabState, ServiceState, lab_folder, write_state
 from lab.topology import LabHost
 
@@ -33,9 +35,10 @@ def assemble(blueprint: Blueprint, progress: Progress) -> LabState:
 
 def repair(blueprint: Blueprint, state: LabState, progress: Progress) -> LabState:
     """Start again what has died; what runs is not touched."""
-    dead = [host for host in blueprint.topology.hosts if not _lives(state, host.name)]
+    now = programs.running(state.hosts)
+    ill = [host for host in state.hosts if programs.missing(host, now)]
     stopped = [name for name in _expected() if not _serves(state, name)]
-    if not dead and not stopped:
+    if not ill and not stopped:
         progress("the lab is already up")
         return state
     state = replace(state, complete=False)
@@ -43,9 +46,9 @@ def repair(blueprint: Blueprint, state: LabState, progress: Progress) -> LabStat
         if name != services.DAEMON:
             progress(f"starting {name} again")
             state = _with_service(state, services.start(name, blueprint.folder))
-    if dead:
-        progress(f"starting again: {', '.join(host.name for host in dead)}")
-        state = _with_hosts(state, _start(blueprint, dead))
+    if ill:
+        progress(f"starting again: {', '.join(host.name for host in ill)}")
+        state = _with_hosts(state, _restart(blueprint, ill))
     return _finish(blueprint, state, progress)
 
 
@@ -84,12 +87,16 @@ def _start(blueprint: Blueprint, hosts: Sequence[LabHost]) -> tuple[HostState, .
         return tuple(wait.result() for wait in waits)
 
 
+def _restart(blueprint: Blueprint, ill: Sequence[HostState]) -> tuple[HostState, ...]:
+    """The whole host anew, in the same namespace: its root starts clean, its links and addresses stay."""
+    for host in ill:
+        kill(host.init)
+        gone(host.init, within=timedelta(seconds=5))
+    return _start(blueprint, [blueprint.topology.host(host.name) for host in ill])
+
+
 def _expected() -> tuple[str, ...]:
     return tuple(name for name in services.MODULES if services.installed(name))
-
-
-def _lives(state: LabState, host: str) -> bool:
-    return any(known.name == host and known.init.alive for known in state.hosts)
 
 
 def _serves(state: LabState, name: str) -> bool:

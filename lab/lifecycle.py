@@ -15,9 +15,12 @@ from lab import netns, preflight, registry, teardown
 from lab.assembly import assemble, repair
 from lab.blueprint import Blueprint, draw
 from lab.state import LabState, find_state
+from lab.status import LabStatus, status
 from rollout.errors import RackrollError
 from rollout.model.site import Site
 from rollout.site.load import load_site
+
+__all__ = ["LabStatus", "down", "status", "up"]
 
 Progress = Callable[[str], None]
 
@@ -62,14 +65,23 @@ def _main(verb: str, folder: str) -> None:
             up(load_site(folder), progress=lambda line: print(line, file=sys.stderr))
         case "down":
             down(Path(folder))
+        case "status":
+            _print(status(Path(folder)))
         case _:
             raise RackrollError(f"unknown verb {verb!r}", hint="up, down or status")
     print(f"{verb}: {time.monotonic() - began:.1f} s", file=sys.stderr)
 
 
+def _print(seen: LabStatus) -> None:
+    print("up" if seen.up else "not up" if seen.parts else "no lab")
+    for part in seen.parts:
+        count = f"{part.running}/{part.expected}" if part.expected is not None else str(part.running)
+        print(f"{part.truth:10} {count:>6}  {part.name}: {part.detail}")
+
+
 if __name__ == "__main__":
     try:
-        _main(*sys.argv[1:])
+        _main(sys.argv[1], sys.argv[2])
     except RackrollError as refused:
         print(f"error: {refused}", file=sys.stderr)
         sys.exit(refused.exit_code)

@@ -35,8 +35,8 @@ def write(topology: Topology, host: LabHost, keys: HostKeys, share: Path) -> Non
     (share / "start.sh").write_text(start_script(host))
     real = sysctls.real(host.role).items()
     (share / "sysctl.real").write_text(_lines(f"{sysctls.path(key)} {value}" for key, value in real))
-    simulated = sysctls.SIMULATED_KEYS.items()
-    (share / "sysctl.simulated").write_text(_lines(f"{sysctls.path(key)} {file}" for key, file in simulated))
+    simulated = sysctls.SIMULATED_KEYS
+    (share / "sysctl.simulated").write_text(_lines(f"{sysctls.path(key)} {key}" for key in simulated))
 
 
 def files(topology: Topology, host: LabHost, keys: HostKeys) -> Mapping[str, str]:

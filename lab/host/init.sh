@@ -63,7 +63,7 @@ for area in vm fs; do
 done
 while read -r key file; do
     [ -e "$root/proc/sys/$key" ] || continue
-    [ -e "$base/sys/$file" ] || cat "$root/proc/sys/$key" > "$base/sys/$file"
+    cat "$root/proc/sys/$key" > "$base/sys/$file"
     mount --bind "$base/sys/$file" "$root/proc/sys/$key"
 done < "$share/sysctl.simulated"
 

@@ -12,14 +12,14 @@ from lab.state import Role
 SIMULATED_AREAS = ("vm", "fs")
 """Whole folders below /proc/sys that are copies."""
 
-_SHARED_KEYS = (
+SIMULATED_KEYS = (
+    "net.netfilter.nf_conntrack_max",
     "net.netfilter.nf_conntrack_buckets",
     "net.netfilter.nf_conntrack_expect_max",
     "net.core.rmem_default",
     "net.core.rmem_max",
     "net.core.wmem_default",
     "net.core.wmem_max",
-    "net.core.netdev_max_backlog",
     "kernel.pid_max",
     "kernel.threads-max",
     "kernel.panic",
@@ -35,13 +35,7 @@ _SHARED_KEYS = (
     "kernel.unprivileged_bpf_disabled",
     "kernel.yama.ptrace_scope",
 )
-
-SIMULATED_KEYS: dict[str, str] = {
-    **{key: key for key in _SHARED_KEYS},
-    "net.netfilter.nf_conntrack_max": "net.nf_conntrack_max",
-    "net.nf_conntrack_max": "net.nf_conntrack_max",
-}
-"""Key to the file behind it; two keys that the kernel keeps as one share a file."""
+"""Single keys that are files; one that this kernel does not have is left out."""
 
 _ROUTER = {"net.ipv4.ip_forward": "1", "net.ipv4.fib_multipath_hash_policy": "1"}
 _LOOSE = {"net.ipv4.conf.all.rp_filter": "2", "net.ipv4.conf.default.rp_filter": "2"}

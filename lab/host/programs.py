@@ -1,0 +1,43 @@
+"""Which real programs each kind of lab host runs, and which of them run now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from lab import netns
+from lab.process import PROC
+from lab.state import HostState, Role
+
+EXPECTED: Mapping[Role, tuple[str, ...]] = {
+    Role.NODE: ("sshd", "chronyd", "zebra", "bgpd", "bfdd"),
+    Role.TOR: ("sshd", "zebra", "bgpd", "bfdd"),
+    Role.SPINE: ("sshd", "zebra", "bgpd", "bfdd"),
+    Role.CLIENT: ("sshd",),
+    Role.TIME: ("sshd", "chronyd"),
+}
+
+Programs = Mapping[str, Counter[str]]
+"""Running programs by lab host, counted."""
+
+
+def running(hosts: Sequence[HostState]) -> Programs:
+    found = netns.members(host.namespace for host in hosts)
+    return {
+        host.name: Counter(_program(process.pid) for process in found.get(host.namespace, ()))
+        for host in hosts
+    }
+
+
+def missing(host: HostState, programs: Programs) -> tuple[str, ...]:
+    """What a host should run and does not; everything when its process 1 is gone."""
+    if not host.init.alive:
+        return EXPECTED[host.role]
+    return tuple(name for name in EXPECTED[host.role] if programs[host.name][name] == 0)
+
+
+def _program(pid: int) -> str:
+    try:
+        return (PROC / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""
