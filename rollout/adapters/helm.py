@@ -22,8 +22,9 @@ from pyhelm3 import errors
 from pyhelm3.command import Command
 
 from rollout.adapters.helm_program import helm_program
+from rollout.adapters.helm_words import Revision, failure, release_state, revision
 from rollout.engine.ports import ChartRequest
-from rollout.errors import PlanRefused, RackrollError, StepFailed, Unreachable
+from rollout.errors import PlanRefused, StepFailed
 from rollout.model.observed import ChartState
 from rollout.model.site import ChartSourceKind, Kubernetes
 
@@ -34,30 +35,6 @@ PATIENCE = timedelta(seconds=30)
 """A pending revision younger than this may still have a living helm behind it: one that outlived its run."""
 
 _EXACT = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
-_CHART = re.compile(r"(?P<chart>.+?)-(?P<version>v?\d+\.\d+\.\d+.*)\Z")
-_NO_API = re.compile(
-    r"cluster unreachable|connection refused|no such host|i/o timeout|network is unreachable|EOF$",
-    re.I | re.M,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One line of a release's history."""
-
-    number: int
-    status: str
-    chart: str
-    version: str
-    updated: datetime
-
-    @property
-    def pending(self) -> bool:
-        return self.status.startswith("pending-")
-
-    @property
-    def once_deployed(self) -> bool:
-        return self.status in ("deployed", "superseded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +65,7 @@ class HelmCharts:
             all_namespaces=True, include_failed=True, include_pending=True, include_uninstalling=True
         )
         found = self._run(listing, "list releases")
-        states = (_state(item) for item in found)
+        states = (release_state(item) for item in found)
         return tuple(sorted(states, key=lambda state: (state.namespace, state.release)))
 
     def install(self, request: ChartRequest) -> ChartState:
@@ -196,20 +173,25 @@ class HelmCharts:
 
     def _history(self, request: ChartRequest) -> list[Revision]:
         """Oldest first; empty where there is no such release."""
-        reading = self._command.history(request.release, namespace=request.namespace)
+        found = self._run(self._lines(request), "read the history", _place(request))
+        return sorted(found, key=lambda revision: revision.number)
+
+    async def _lines(self, request: ChartRequest) -> list[Revision]:
         try:
-            found = asyncio.run(reading)
+            found = await self._command.history(request.release, namespace=request.namespace)
+            return [revision(line) for line in found]
         except errors.ReleaseNotFoundError:
             return []
-        except errors.Error as error:
-            raise _failure(error, "read the history", _place(request)) from None
-        return sorted((_revision(line) for line in found), key=lambda revision: revision.number)
 
     def _run(self, doing: Coroutine[Any, Any, T], what: str, where: str = "helm") -> T:
         try:
             return asyncio.run(doing)
         except errors.Error as error:
-            raise _failure(error, what, where) from None
+            raise failure(error, what, where) from None
+        except (ValueError, KeyError) as error:
+            raise StepFailed(
+                f"helm could not {what}: its answer is not understood: {error}", where=where
+            ) from None
 
 
 def exact_version(request: ChartRequest) -> None:
@@ -220,31 +202,6 @@ def exact_version(request: ChartRequest) -> None:
             where=_place(request),
             hint="write major.minor.patch, such as 1.31.1",
         )
-
-
-def _failure(error: errors.Error, what: str, where: str) -> RackrollError:
-    """Helm's own last words: it prints a chain of causes on one line, warnings above it."""
-    text = error.stderr.decode(errors="replace")
-    lines = [
-        line for line in text.splitlines() if line.strip() and not line.startswith(("WARNING", "I0", "W0"))
-    ]
-    words = lines[-1].removeprefix("Error: ") if lines else f"exit code {error.returncode}"
-    if isinstance(error, errors.ConnectionError) or _NO_API.search(text):
-        hint = "check the API server and, for a chart from a registry, the way to it"
-        return Unreachable(f"helm could not {what}: {words}", where=where, hint=hint)
-    return StepFailed(f"helm could not {what}: {words}", where=where, hint=_hint(error))
-
-
-def _hint(error: errors.Error) -> str:
-    match error:
-        case errors.ChartNotFoundError():
-            return "check the chart source and the version in site.yaml"
-        case errors.ResourceAlreadyExistsError():
-            return "the object belongs to somebody else: remove it, or hand it to this release by Helm's annotations"
-        case errors.FailedToRenderChartError():
-            return "the chart does not take these values in this version: compare its values.yaml"
-        case _:
-            return "fix the cause, then `rackroll resume`"
 
 
 def _not_leaving(history: list[Revision], request: ChartRequest) -> Revision | None:
@@ -259,23 +216,6 @@ def _not_leaving(history: list[Revision], request: ChartRequest) -> Revision | N
     return history[-1]
 
 
-def _revision(line: dict[str, Any]) -> Revision:
-    chart, version = _split(str(line["chart"]))
-    updated = datetime.fromisoformat(_seconds(str(line["updated"])))
-    return Revision(int(line["revision"]), str(line["status"]), chart, version, updated)
-
-
-def _seconds(stamp: str) -> str:
-    """Go prints nanoseconds, Python 3.11 reads microseconds; whole seconds are enough here."""
-    return re.sub(r"\.\d+", "", stamp)
-
-
-def _state(item: dict[str, Any]) -> ChartState:
-    chart, version = _split(str(item["chart"]))
-    name, namespace = str(item["name"]), str(item["namespace"])
-    return ChartState(name, namespace, chart, version, str(item["status"]), int(item["revision"]))
-
-
 def _as_state(revision: Revision, request: ChartRequest) -> ChartState:
     return ChartState(
         release=request.release,
@@ -285,12 +225,6 @@ def _as_state(revision: Revision, request: ChartRequest) -> ChartState:
         status=revision.status,
         revision=revision.number,
     )
-
-
-def _split(chart: str) -> tuple[str, str]:
-    """``gateway-1.31.1`` and ``consul-k8s-1.9.0-rc.1``: the first dash before a full version parts them."""
-    found = _CHART.match(chart)
-    return (found["chart"], found["version"]) if found else (chart, "")
 
 
 def _plain(values: object) -> dict[str, Any]:
