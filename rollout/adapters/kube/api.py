@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
 
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.site import Kubernetes
@@ -143,9 +144,9 @@ def new_client(kubernetes: Kubernetes) -> Any:
         config.load_kube_config(
             str(path), context=kubernetes.context, client_configuration=settings, persist_config=False
         )
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+    except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unreachable(
-            f"the kubeconfig cannot be used: {error}",
+            f"the kubeconfig cannot be used: {' '.join(str(error).split())}",
             where=str(path),
             hint="check kubernetes.kubeconfig and .context in site.yaml; `rackroll lab up` writes a lab's",
         ) from None
