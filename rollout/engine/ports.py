@@ -19,6 +19,7 @@ from rollout.model.role import Json as Json
 from rollout.model.role import SubjectRole as SubjectRole
 from rollout.model.site import Address, ChartSource, Gateway, Node, Site, Switch
 
+
 @dataclass(frozen=True, slots=True)
 class HostOutcome:
     """One host after a pyinfra job: operations that changed it, by name; empty means it was as it should be."""
@@ -69,7 +70,6 @@ class Charts(Protocol):
     def install(self, request: ChartRequest) -> ChartState:
         """Deployed at that version when it returns; a release that an interrupted run left pending is recovered."""
         ...
-
 
 
 class Cluster(Protocol):

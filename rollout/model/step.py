@@ -71,10 +71,11 @@ class AwaitPeering:
 
 @dataclass(frozen=True, slots=True)
 class DrainGateways:
-    """The node's gateways fail their health check and close kept-alive connections; then ``wait`` passes."""
+    """The node's gateways of this mesh fail their health check and close kept-alive connections; then ``wait`` passes."""
 
     node: str
     wait: timedelta
+    mesh: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Pure: site + observed + rules -> Plan. Nothing here contacts anything."""

@@ -1,0 +1,1 @@
+"""Skew, jump, support and drain facts as data with provenance, and a small evaluator."""

@@ -1,0 +1,19 @@
+"""All checks under their ids. Importing this is what finds a duplicate."""
+
+from __future__ import annotations
+
+from rollout.checks.gateways import GATEWAYS
+from rollout.checks.nodes import NODES
+from rollout.checks.registry import Check, DuplicateCheck
+
+_REGISTRIES = (GATEWAYS, NODES)
+
+
+def catalogue() -> dict[str, Check]:
+    found: dict[str, Check] = {}
+    for registry in _REGISTRIES:
+        for id in registry.ids:
+            if id in found:
+                raise DuplicateCheck(id)
+            found[id] = registry.named(id)
+    return found

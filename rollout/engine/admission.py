@@ -1,0 +1,62 @@
+"""What may start. Everything here runs before the first effect, and refuses with a rule."""
+
+from __future__ import annotations
+
+from rollout.engine.journal import Fate, Journal, RunRecord
+from rollout.engine.observe import observe
+from rollout.engine.ports import World
+from rollout.model.plan import Plan
+from rollout.model.site import Site
+from rollout.planner.digest import observed_digest
+from rollout.planner.naive import is_negative_control
+from rollout.planner.refuse import refuse
+from rollout.site.digest import site_digest
+
+
+def admit(world: World, plan: Plan, journal: Journal, *, negative_control: bool) -> None:
+    """One run per site, the site the plan was made for, and a world that has not moved since."""
+    unfinished = _unfinished(journal)
+    if unfinished is not None:
+        text = f"run {unfinished.id}, started {unfinished.started}, is not finished"
+        raise refuse("RUN-UNFINISHED-01", text, fix="`rackroll resume` it; see `rackroll status`")
+    same_site(world.site, plan)
+    if is_negative_control(plan) and not negative_control:
+        text = "this plan replaces every gateway at once"
+        raise refuse(
+            "PLAN-NEGATIVE-01", text, fix="use `rackroll plan upgrade`; only the demo runs this on purpose"
+        )
+    if plan.steps:
+        _fresh(world, plan)
+
+
+def _fresh(world: World, plan: Plan) -> None:
+    found = observed_digest(world.site, observe(world))
+    if found != plan.observed_digest:
+        text = f"the plan was made from {plan.observed_digest[:12]}, the world now is {found[:12]}"
+        fix = "charts, nodes, proxies or routes moved since: make the plan again and review it"
+        raise refuse("PLAN-STALE-01", text, where=f"plan {plan.id[:12]}", fix=fix)
+
+
+def admit_resume(site: Site, journal: Journal, *, same_site_only: bool = True) -> RunRecord:
+    """The unfinished run. Its own progress moved the world, so only the site is compared."""
+    record = _unfinished(journal)
+    if record is None:
+        raise refuse("RUN-UNKNOWN-01", f"no unfinished run on {site.name}", fix="`rackroll apply` a plan")
+    if same_site_only:
+        same_site(site, record.plan)
+    return record
+
+
+def _unfinished(journal: Journal) -> RunRecord | None:
+    return next((r for r in reversed(journal.runs()) if journal.fate(r.id) is Fate.UNFINISHED), None)
+
+
+def same_site(site: Site, plan: Plan) -> None:
+    if plan.site != site.name:
+        text = f"the plan is for site {plan.site}, this is {site.name}"
+        raise refuse("PLAN-SITE-01", text, fix="name the inventory that the plan was made from")
+    found = site_digest(site)
+    if plan.site_digest != found:
+        text = f"the site file hashed to {plan.site_digest[:12]} then, {found[:12]} now"
+        fix = "plan again; to resume a run, put the site file back as it was until it is done"
+        raise refuse("PLAN-SITE-01", text, where=str(site.folder), fix=fix)

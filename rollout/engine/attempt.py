@@ -1,0 +1,46 @@
+"""One attempt at one step: gates, then the effect. However it ends, it ends as a value that can be recorded."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import replace
+
+from rollout.engine.context import Interrupted, Run
+from rollout.engine.effects.dispatch import carry_out
+from rollout.engine.gates import closed_gates
+from rollout.engine.outcome import EXIT_HELD, EXIT_INTERRUPTED, StepOutcome, Word
+from rollout.errors import RackrollError
+from rollout.model.gate import Finding
+from rollout.model.step import Step
+
+
+def attempt(run: Run, step: Step) -> StepOutcome:
+    """Never raises an ``Exception``: one that reached the journal would end the run for good."""
+    began = run.clock.now()
+    try:
+        outcome = _try(run, step)
+    except Interrupted:
+        outcome = StepOutcome(Word.INTERRUPTED, "asked to stop", exit_code=EXIT_INTERRUPTED)
+    except RackrollError as error:
+        outcome = StepOutcome(Word.FAILED, str(error), exit_code=error.exit_code)
+    except Exception as error:
+        text = f"a bug in rackroll: {type(error).__name__}: {error}"
+        outcome = StepOutcome(Word.FAILED, text, exit_code=1, trace=traceback.format_exc())
+    minimum, lost = run.gauge.take()
+    return replace(outcome, seconds=round(run.clock.now() - began, 3), min_in_rib=minimum, lost=lost)
+
+
+def _try(run: Run, step: Step) -> StepOutcome:
+    run.safe_point()
+    held = closed_gates(run, step) if step.gates else ()
+    if held:
+        return _held(held)
+    result = carry_out(run, step.effect)
+    if isinstance(result, tuple):
+        return _held(result)
+    return StepOutcome(result.word, result.detail, counts=result.counts)
+
+
+def _held(findings: tuple[Finding, ...]) -> StepOutcome:
+    detail = "\n".join(f"{f.check} is {f.verdict.value}: {f.detail}\n  next: {f.hint}" for f in findings)
+    return StepOutcome(Word.HELD, detail, exit_code=EXIT_HELD, findings=findings)

@@ -1,0 +1,213 @@
+"""The durable journal: DBOS on a SQLite file. The only module that knows DBOS, and it is imported late.
+
+Guardrails (docs/decisions/journal.md): explicit application version, the site as stable executor id, our OS
+lock before every launch, JSON instead of pickle, steps named by the plan, reading through ``DBOSClient``.
+A run that stops is left PENDING, exactly as ``kill -9`` leaves it: there is one way back in, and it is tested.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, Final
+
+from dbos import DBOS, DBOSClient, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus
+
+from rollout.engine.journal import Body, Fate, RunRecord, StepRecord
+from rollout.engine.lock import site_lock
+from rollout.engine.outcome import StepOutcome, from_json, to_json
+from rollout.engine.rundir import RunDir
+from rollout.errors import PlanRefused
+
+APPLICATION: Final = "rackroll"
+APPLICATION_VERSION: Final = "journal-1"
+"""Raise it when the order or the names of journal records change: older runs are then left alone, not misread."""
+FATES: Final = {"SUCCESS": Fate.DONE, "CANCELLED": Fate.ABANDONED, "ERROR": Fate.ABANDONED}
+"""ERROR cannot come from a step (attempts end as values); DBOS would not take such a run up again."""
+POLL: Final = 0.05
+
+
+class JsonSerializer(Serializer):
+    """What is in the journal can be read by anyone and runs nothing when it is."""
+
+    def serialize(self, data: Any) -> str:
+        return json.dumps(data, default=repr)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        return "rackroll_json"
+
+
+class _Parked(BaseException):
+    """Leaves a workflow PENDING. Not an ``Exception``: DBOS would record one as the end of the run."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """One run in this process: what to do, and how it ended."""
+
+    body: Body
+    over: Event = field(default_factory=Event)
+    stopped: StepOutcome | None = None
+    error: BaseException | None = None
+
+
+_sessions: dict[str, _Session] = {}
+
+
+@DBOS.workflow(name="rackroll.run", max_recovery_attempts=None)
+def _workflow(run: str) -> str:
+    session = _sessions.get(run)
+    if session is None:
+        raise _Parked
+    try:
+        session.stopped = session.body(_once)
+    except BaseException as error:
+        session.error = error
+        raise _Parked from error
+    finally:
+        session.over.set()
+    if session.stopped is not None:
+        raise _Parked
+    return "done"
+
+
+def _once(name: str, make: Callable[[], StepOutcome]) -> tuple[StepOutcome, bool]:
+    fresh = False
+
+    def step() -> str:
+        nonlocal fresh
+        fresh = True
+        return to_json(make())
+
+    text = DBOS.run_step({"name": name}, step)
+    return from_json(text), fresh
+
+
+class DurableJournal:
+    """A site's journal in its run directory. ``site`` names the executor: one per site, stable across restarts."""
+
+    def __init__(self, folder: Path, site: str, *, url: str | None = None) -> None:
+        self.folder = RunDir(folder)
+        self._site = site
+        self._url = url or f"sqlite:///{self.folder.journal}"
+        self._exists = url is not None
+
+    def owned(self, run: str) -> AbstractContextManager[None]:
+        return site_lock(self.folder.lock, run)
+
+    def runs(self) -> tuple[RunRecord, ...]:
+        return self.folder.runs()
+
+    def add(self, record: RunRecord) -> None:
+        self.folder.add(record)
+
+    def fate(self, run: str) -> Fate:
+        status = self._status(run)
+        return FATES.get(status.status if status else "", Fate.UNFINISHED)
+
+    def records(self, run: str) -> tuple[StepRecord, ...]:
+        with self._client() as client:
+            steps = client.list_workflow_steps(run) if client else []
+        return tuple(StepRecord(s["function_name"], from_json(s["output"])) for s in steps if s["output"])
+
+    def drive(self, run: str, body: Body, stop: Event) -> StepOutcome | None:
+        session = _Session(body)
+        started = self._started(run)
+        _sessions[run] = session
+        try:
+            with self._launched():
+                if not started:
+                    with SetWorkflowID(run):
+                        DBOS.start_workflow(_workflow, run)
+                _wait(session, stop)
+                if session.error is None and session.stopped is None:
+                    DBOS.retrieve_workflow(run).get_result(polling_interval_sec=POLL)
+        finally:
+            del _sessions[run]
+        if session.error is not None:
+            raise session.error
+        return session.stopped
+
+    def abandon(self, run: str) -> None:
+        """The run is not resumed any more; what it left in the world stays as it is."""
+        with self._client() as client:
+            if client and self._status(run) is not None:
+                client.cancel_workflow(run)
+
+    def _started(self, run: str) -> bool:
+        """Raises PlanRefused for a run that DBOS would leave alone: waiting for it would be waiting forever."""
+        status = self._status(run)
+        if status is not None and status.app_version != APPLICATION_VERSION:
+            raise PlanRefused(
+                f"run {run} was recorded as {status.app_version}, this rackroll writes {APPLICATION_VERSION}",
+                where=str(self.folder.path),
+                hint="resume it with the rackroll that started it, or abandon it and plan again",
+            )
+        return status is not None
+
+    def _status(self, run: str) -> WorkflowStatus | None:
+        with self._client() as client:
+            found = client.list_workflows(workflow_ids=[run]) if client else []
+        return found[0] if found else None
+
+    @contextmanager
+    def _client(self) -> Iterator[DBOSClient | None]:
+        """None before the first run: the client never makes the tables."""
+        if not self._exists and not self.folder.journal.exists():
+            yield None
+            return
+        _silence()
+        client = DBOSClient(system_database_url=self._url, serializer=JsonSerializer())
+        try:
+            yield client
+        finally:
+            client.destroy()
+
+    @contextmanager
+    def _launched(self) -> Iterator[None]:
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        _silence()
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": self._url,
+            "application_version": APPLICATION_VERSION,
+            "executor_id": self._site,
+            "serializer": JsonSerializer(),
+            "log_level": "CRITICAL",
+            "notification_listener_polling_interval_sec": POLL,
+        }
+        DBOS(config=config)
+        DBOS.launch()
+        try:
+            yield
+        finally:
+            DBOS.destroy()
+            _silence()
+
+
+def _wait(session: _Session, stop: Event) -> None:
+    """The first Ctrl-C asks the run to stop at its next safe point; a second one leaves as a crash would."""
+    while not session.over.is_set():
+        try:
+            session.over.wait()
+        except KeyboardInterrupt:
+            if stop.is_set():
+                raise
+            stop.set()
+
+
+def _silence() -> None:
+    """DBOS logs to the console by default; stderr belongs to progress."""
+    logger = logging.getLogger("dbos")
+    logger.setLevel(logging.CRITICAL)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    logger.propagate = False

@@ -1,0 +1,95 @@
+"""Effect -> handler, as one closed match: a new effect without a handler does not type-check."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from rollout.engine.context import Run
+from rollout.engine.effects import back, fabric, leave, mesh, outside
+from rollout.engine.outcome import Done
+from rollout.model.gate import Finding
+from rollout.model.step import (
+    Advertise,
+    ApplyObjects,
+    AwaitAdvertised,
+    AwaitControlPlane,
+    AwaitGateways,
+    AwaitNodeReady,
+    AwaitPeering,
+    AwaitWithdrawn,
+    ConfigureHosts,
+    ConfigureSwitch,
+    Cordon,
+    DrainGateways,
+    Effect,
+    Evict,
+    InstallChart,
+    NaiveReplace,
+    ProbeVips,
+    Soak,
+    Uncordon,
+    Withdraw,
+)
+
+
+def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:
+    """What was done, or the findings that hold it (only a soak can find something after it began)."""
+    match effect:
+        case ConfigureHosts():
+            return fabric.configure_hosts(run, effect)
+        case ConfigureSwitch():
+            return fabric.configure_switch(run, effect)
+        case AwaitPeering():
+            return fabric.await_peering(run, effect)
+        case InstallChart() | ApplyObjects() | AwaitControlPlane() | AwaitGateways():
+            return _mesh(run, effect)
+        case DrainGateways() | Withdraw() | AwaitWithdrawn() | Cordon() | Evict():
+            return _leave(run, effect)
+        case AwaitNodeReady() | Uncordon() | Advertise() | AwaitAdvertised():
+            return _back(run, effect)
+        case ProbeVips():
+            return outside.probe_vips(run, effect)
+        case Soak():
+            return outside.soak(run, effect)
+        case NaiveReplace():
+            return leave.naive_replace(run, effect)
+        case _:
+            assert_never(effect)
+
+
+def _mesh(run: Run, effect: InstallChart | ApplyObjects | AwaitControlPlane | AwaitGateways) -> Done:
+    match effect:
+        case InstallChart():
+            return mesh.install_chart(run, effect)
+        case ApplyObjects():
+            return mesh.apply_objects(run, effect)
+        case AwaitControlPlane():
+            return mesh.await_control_plane(run, effect)
+        case AwaitGateways():
+            return mesh.await_gateways(run, effect)
+
+
+def _leave(run: Run, effect: DrainGateways | Withdraw | AwaitWithdrawn | Cordon | Evict) -> Done:
+    match effect:
+        case DrainGateways():
+            return leave.drain_gateways(run, effect)
+        case Withdraw():
+            return leave.withdraw(run, effect)
+        case AwaitWithdrawn():
+            return leave.await_withdrawn(run, effect)
+        case Cordon():
+            return leave.cordon(run, effect)
+        case Evict():
+            return leave.evict(run, effect)
+
+
+def _back(run: Run, effect: AwaitNodeReady | Uncordon | Advertise | AwaitAdvertised) -> Done:
+    match effect:
+        case AwaitNodeReady():
+            return back.await_node_ready(run, effect)
+        case Uncordon():
+            return back.uncordon(run, effect)
+        case Advertise():
+            return back.advertise(run, effect)
+        case AwaitAdvertised():
+            return back.await_advertised(run, effect)

@@ -1,0 +1,88 @@
+"""Charts, objects, control planes, and gateways as a whole."""
+
+from __future__ import annotations
+
+from rollout.engine.context import Run
+from rollout.engine.join import routed
+from rollout.engine.outcome import Done, Word
+from rollout.engine.ports import ChartRequest
+from rollout.errors import StepFailed
+from rollout.model.role import ChartStep, SubjectRole
+from rollout.model.site import Gateway
+from rollout.model.step import ApplyObjects, AwaitControlPlane, AwaitGateways, InstallChart
+
+
+def install_chart(run: Run, effect: InstallChart) -> Done:
+    """A release that is deployed at this version is left alone: its values are the role's, set when it was."""
+    role = run.world.roles[effect.subject]
+    chart = _chart(role, effect)
+    found = {(c.namespace, c.release): c for c in run.world.charts.releases()}.get(
+        (chart.namespace, chart.release)
+    )
+    if found is not None and (found.version, found.status) == (effect.version, "deployed"):
+        return Done(Word.ALREADY, f"revision {found.revision}")
+    state = run.world.charts.install(
+        ChartRequest(
+            source=role.source(),
+            release=chart.release,
+            namespace=chart.namespace,
+            chart=chart.chart,
+            version=effect.version,
+            values=role.values(chart, effect.version),
+        )
+    )
+    if (state.version, state.status) != (effect.version, "deployed"):
+        text = f"release {chart.release} is {state.status} at {state.version}, wanted {effect.version}"
+        raise StepFailed(text, where=f"helm, namespace {chart.namespace}", hint="see `helm history`")
+    return Done(Word.DONE, f"revision {state.revision}")
+
+
+def _chart(role: SubjectRole, effect: InstallChart) -> ChartStep:
+    wanted = effect.namespace, effect.release, effect.chart
+    for chart in role.charts():
+        if (chart.namespace, chart.release, chart.chart) == wanted:
+            return chart
+    text = f"{effect.subject} has no release {effect.namespace}/{effect.release} of chart {effect.chart}"
+    raise StepFailed(text, hint="the site changed under the plan: plan again")
+
+
+def apply_objects(run: Run, effect: ApplyObjects) -> Done:
+    """Server-side apply is its own look: applying what is there changes nothing."""
+    objects = run.world.roles[effect.subject].objects(effect.part)
+    run.world.cluster.apply(objects)
+    return Done(Word.DONE, f"{len(objects)} objects")
+
+
+def await_control_plane(run: Run, effect: AwaitControlPlane) -> Done:
+    role = run.world.roles[effect.mesh]
+    namespace, name = role.control_plane()
+
+    def look() -> str | None:
+        ready, detail = run.world.cluster.deployment_ready(namespace, name)
+        return None if ready else f"{namespace}/{name}: {detail}"
+
+    hint = f"kubectl -n {namespace} describe deployment {name}"
+    already = run.until(f"{effect.mesh}'s control plane", look, hint=hint)
+    found = role.installed_version(run.world.charts.releases())
+    if found != effect.version:
+        text = f"the control plane answers at {found or 'no version'}, wanted {effect.version}"
+        raise StepFailed(
+            text, where=effect.mesh, hint="someone else changed it: see `helm history`, plan again"
+        )
+    return Done(Word.ALREADY if already else Word.DONE)
+
+
+def await_gateways(run: Run, effect: AwaitGateways) -> Done:
+    gateway = run.site.gateway(effect.gateway)
+    hint = f"kubectl -n {gateway.namespace} get pods -o wide; on the ToR `show ip bgp {gateway.vip}/32`"
+    already = run.until(f"gateway {gateway.name}", lambda: _unserved(run, gateway), hint=hint)
+    return Done(Word.ALREADY if already else Word.DONE)
+
+
+def _unserved(run: Run, gateway: Gateway) -> str | None:
+    wanted = frozenset(node.name for node in run.site.gateway_nodes)
+    unready = sorted(wanted - run.world.cluster.ready_gateway_nodes(gateway))
+    if unready:
+        return f"not Ready on {', '.join(unready)}"
+    absent = sorted(wanted - routed(run.world, gateway))
+    return f"{', '.join(absent)} not in the ToR's RIB for {gateway.vip}" if absent else None

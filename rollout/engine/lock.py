@@ -1,0 +1,87 @@
+"""One launching process per site: an OS lock that dies with its holder, and says who that is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rollout.errors import LockHeld
+
+PATIENCE = 0.5
+"""Seconds; a reader of :func:`holder` holds the lock for a moment, and must not make an ``apply`` fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    pid: int
+    host: str
+    run: str
+    since: str
+
+
+@contextmanager
+def site_lock(path: Path, run: str) -> Iterator[None]:
+    """Raises :class:`LockHeld` naming the holder. ``kill -9`` frees it: the kernel does, not a timeout."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _acquire(descriptor, path)
+        _sign(descriptor, run)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not _try(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() >= deadline:
+            raise _held(_read(path), path)
+        time.sleep(0.05)
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(descriptor: int, run: str) -> None:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    text = json.dumps(asdict(Holder(os.getpid(), socket.gethostname(), run, since)))
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode(), 0)
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock now; None if nobody does, whatever a dead process left in the file."""
+    if not path.exists():
+        return None
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return None if _try(descriptor, fcntl.LOCK_SH) else _read(path)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> Holder:
+    try:
+        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Holder(0, "unknown", "unknown", "unknown")
+
+
+def _held(found: Holder, path: Path) -> LockHeld:
+    text = f"run {found.run} moves this site: process {found.pid} on {found.host}, since {found.since}"
+    return LockHeld(text, where=str(path), hint="wait for it, or see `rackroll status`")

@@ -1,0 +1,25 @@
+"""Look at everything a plan leans on, once, and change nothing."""
+
+from __future__ import annotations
+
+from rollout.engine.ports import World
+from rollout.model.observed import Observed, RibEntry
+
+
+def observe(world: World) -> Observed:
+    """Raises :class:`rollout.errors.Unreachable` if any ToR or the cluster does not answer.
+
+    A plan made around a silent ToR would count its gateways as missing, or worse, as there.
+    """
+    rib = tuple(
+        RibEntry(switch.name, gateway.vip, world.switches.next_hops(switch, gateway.vip))
+        for switch in world.site.switches
+        for gateway in world.site.gateways
+    )
+    return Observed(
+        kubernetes=world.cluster.version(),
+        charts=world.charts.releases(),
+        nodes=world.cluster.nodes(),
+        proxies=world.cluster.proxies(),
+        rib=rib,
+    )

@@ -1,0 +1,93 @@
+"""How a step and a run can end. All of these are values: "held" and "failed" are recorded, not raised."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rollout.model.gate import Finding, Verdict
+
+
+class Word(StrEnum):
+    """``already`` is a success that changed nothing; the last three end the run and can be resumed."""
+
+    DONE = "done"
+    ALREADY = "already"
+    HELD = "held"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+EXIT_HELD = 5
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an effect did. ``counts`` says how much it changed, for instance ("hosts.changed", 3)."""
+
+    word: Word
+    detail: str = ""
+    counts: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """One attempt at one step, as the journal keeps it.
+
+    ``min_in_rib`` is the fewest gateways the sampler saw during the attempt, None if it saw nothing;
+    ``lost`` counts the engine's own outside probes that failed; ``trace`` is set only by a bug in rackroll.
+    """
+
+    word: Word
+    detail: str = ""
+    seconds: float = 0.0
+    exit_code: int = 0
+    counts: tuple[tuple[str, int], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    min_in_rib: int | None = None
+    lost: int = 0
+    trace: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.word in (Word.DONE, Word.ALREADY)
+
+
+def to_json(outcome: StepOutcome) -> str:
+    findings = [[f.check, f.verdict.value, f.detail, f.hint] for f in outcome.findings]
+    raw = {name: getattr(outcome, name) for name in StepOutcome.__dataclass_fields__}
+    return json.dumps({**raw, "word": outcome.word.value, "findings": findings}, sort_keys=True)
+
+
+def from_json(text: str) -> StepOutcome:
+    raw: dict[str, Any] = json.loads(text)
+    findings = tuple(
+        Finding(check, Verdict(v), detail, hint) for check, v, detail, hint in raw.pop("findings")
+    )
+    counts = tuple((str(name), int(count)) for name, count in raw.pop("counts"))
+    return StepOutcome(word=Word(raw.pop("word")), findings=findings, counts=counts, **raw)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended, over all its attempts. ``exit_code`` is the command line's.
+
+    ``left`` names what is out of service and owned by this run; empty when nothing is.
+    """
+
+    run: str
+    word: Word
+    detail: str
+    exit_code: int
+    steps_done: int
+    steps_total: int
+    step: str | None
+    findings: tuple[Finding, ...]
+    left: tuple[str, ...]
+    min_in_rib: int | None
+    gateways_total: int
+    lost: int
+    counts: tuple[tuple[str, int], ...]

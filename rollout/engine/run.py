@@ -1,0 +1,185 @@
+"""The engine's front door: apply a plan, resume a run, ask for its status.
+
+``apply`` and ``resume`` return how the run ended; they raise only for what was refused before anything moved
+(PlanRefused, LockHeld, Unreachable while observing). Without a journal they keep a durable one in the run
+directory, ``<site folder>/.rackroll``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Lock
+
+from rollout.engine.admission import admit, admit_resume
+from rollout.engine.attempt import attempt
+from rollout.engine.clock import Clock, SystemClock, Tempo
+from rollout.engine.context import Run
+from rollout.engine.execute import execute
+from rollout.engine.journal import Journal, RunRecord
+from rollout.engine.left import left_half_done
+from rollout.engine.outcome import EXIT_HELD as EXIT_HELD
+from rollout.engine.outcome import RunOutcome as RunOutcome
+from rollout.engine.outcome import StepOutcome, Word
+from rollout.engine.ports import World
+from rollout.engine.rundir import FOLDER
+from rollout.engine.sampler import sampling
+from rollout.engine.status import RunStatus as RunStatus
+from rollout.engine.status import status as status
+from rollout.engine.verify import leftovers
+from rollout.model.event import Event as RunEvent
+from rollout.model.event import Observer, RunFinished
+from rollout.model.plan import Plan
+from rollout.model.site import Site
+
+
+def run_dir(site: Site) -> Path:
+    return site.folder / FOLDER
+
+
+def _ignore(event: RunEvent) -> None:
+    del event
+
+
+def durable(site: Site) -> Journal:
+    """The site's own journal. DBOS is imported here, not before: ``--help`` must not pay for it."""
+    from rollout.engine.durable import DurableJournal
+
+    return DurableJournal(run_dir(site), site.name)
+
+
+def apply(
+    world: World,
+    plan: Plan,
+    journal: Journal | None = None,
+    observer: Observer = _ignore,
+    *,
+    stop: Event | None = None,
+    clock: Clock | None = None,
+    tempo: Tempo | None = None,
+    negative_control: bool = False,
+) -> RunOutcome:
+    """Carry out ``plan``. Refused if the site, the plan file or the world moved since it was made.
+
+    ``negative_control`` must be said for a plan that breaks N-1 on purpose. Setting ``stop`` (or Ctrl-C in the
+    main thread) ends the run at its next safe point, resumable.
+    """
+    journal = journal or durable(world.site)
+    with journal.owned(_run_id(journal, plan)):
+        record = RunRecord(_run_id(journal, plan), plan, _now())
+        admit(world, plan, journal, negative_control=negative_control)
+        if not plan.steps:
+            return _nothing_to_do(world.site, observer)
+        journal.add(record)
+        return _drive(_run(world, record, stop, clock, tempo), record, journal, observer)
+
+
+def resume(
+    world: World,
+    journal: Journal | None = None,
+    observer: Observer = _ignore,
+    *,
+    stop: Event | None = None,
+    clock: Clock | None = None,
+    tempo: Tempo | None = None,
+) -> RunOutcome:
+    """Go on with the site's unfinished run, at the step it stopped in: held, failed, interrupted or killed."""
+    journal = journal or durable(world.site)
+    record = admit_resume(world.site, journal)
+    with journal.owned(record.id):
+        record = admit_resume(world.site, journal)
+        return _drive(_run(world, record, stop, clock, tempo), record, journal, observer)
+
+
+def abandon(world: World, journal: Journal | None = None) -> RunRecord:
+    """Give the unfinished run up, so that another can start. What it left in the world stays as it is."""
+    journal = journal or durable(world.site)
+    with journal.owned("abandon"):
+        record = admit_resume(world.site, journal, same_site_only=False)
+        journal.abandon(record.id)
+    return record
+
+
+def _run_id(journal: Journal, plan: Plan) -> str:
+    """Plan and attempt: the same plan may be carried out again after its first run was abandoned."""
+    short = plan.id[:12]
+    attempts = sum(1 for record in journal.runs() if record.plan.id == plan.id)
+    return f"{short}-{attempts + 1}"
+
+
+def _run(
+    world: World, record: RunRecord, stop: Event | None, clock: Clock | None, tempo: Tempo | None
+) -> Run:
+    return Run(record.id, world, clock or SystemClock(), tempo or Tempo(), stop or Event())
+
+
+def _drive(run: Run, record: RunRecord, journal: Journal, observer: Observer) -> RunOutcome:
+    tell = _serialised(observer)
+    with sampling(run, tell):
+        stopped = journal.drive(
+            record.id,
+            lambda once: execute(record.plan, once, lambda step: attempt(run, step), tell),
+            run.stop,
+        )
+    outcome = _outcome(run, record, journal, stopped)
+    tell(RunFinished(outcome.word.value, outcome.detail))
+    return outcome
+
+
+def _nothing_to_do(site: Site, observer: Observer) -> RunOutcome:
+    """No run is recorded: there is nothing to resume, and nothing was touched."""
+    detail, gateways = "nothing to do", len(site.gateway_nodes)
+    observer(RunFinished(Word.DONE.value, detail))
+    return RunOutcome("none", Word.DONE, detail, 0, 0, 0, None, (), (), None, gateways, 0, ())
+
+
+def _serialised(observer: Observer) -> Callable[[RunEvent], None]:
+    """Events come from the executor's thread and the sampler's; whoever watches sees one at a time."""
+    lock = Lock()
+
+    def tell(event: RunEvent) -> None:
+        with lock:
+            observer(event)
+
+    return tell
+
+
+def _outcome(run: Run, record: RunRecord, journal: Journal, stopped: StepOutcome | None) -> RunOutcome:
+    records = journal.records(record.id)
+    finished = {r.number for r in records if r.outcome.finished}
+    current = next(((n, s.key) for n, _, _, s in record.plan.numbered() if n not in finished), None)
+    left = left_half_done(record.plan, current[0], record.id) if stopped and current else ()
+    minima = [r.outcome.min_in_rib for r in records if r.outcome.min_in_rib is not None]
+    return RunOutcome(
+        run=record.id,
+        word=stopped.word if stopped else Word.DONE,
+        detail=_detail(stopped, left) if stopped else leftovers(run, record.plan),
+        exit_code=stopped.exit_code if stopped else 0,
+        steps_done=len(finished),
+        steps_total=record.plan.steps,
+        step=current[1] if stopped and current else None,
+        findings=stopped.findings if stopped else (),
+        left=left,
+        min_in_rib=min(minima, default=None),
+        gateways_total=len(run.site.gateway_nodes),
+        lost=sum(r.outcome.lost for r in records),
+        counts=_summed([count for r in records for count in r.outcome.counts]),
+    )
+
+
+def _detail(stopped: StepOutcome, left: tuple[str, ...]) -> str:
+    tail = [f"left half-done: {line}; `rackroll resume` goes on there" for line in left]
+    return "\n".join((stopped.detail, *tail))
+
+
+def _summed(counts: list[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    names = dict.fromkeys(name for name, _ in counts)
+    return tuple((name, sum(n for other, n in counts if other == name)) for name in names)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+__all__ = ["EXIT_HELD", "RunOutcome", "RunStatus", "abandon", "apply", "resume", "run_dir", "status"]

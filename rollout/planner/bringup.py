@@ -1,0 +1,106 @@
+"""A greenfield site from cabled to serving: hosts, ToRs, MetalLB, meshes, then a client outside gets an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rollout.model.observed import Observed
+from rollout.model.plan import Plan, PlanKind, ProvenState, Stage, Target, Wave
+from rollout.model.role import SubjectRole
+from rollout.model.site import Mesh, Site
+from rollout.model.step import (
+    AwaitControlPlane,
+    AwaitGateways,
+    AwaitPeering,
+    ConfigureHosts,
+    ConfigureSwitch,
+    ProbeVips,
+    Step,
+)
+from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps, object_steps
+from rollout.planner.preconditions import bringup_preconditions
+from rollout.planner.seal import seal, wave
+
+
+def plan_bringup(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -> Plan:
+    """Every step stays in the plan even where it may already be true: it then finishes as "already".
+
+    Raises PlanRefused where something runs at another version than the site's: that is an upgrade.
+    """
+    targets = tuple(_targets(site, observed, roles))
+    for target in targets:
+        bringup_preconditions(site, observed, target)
+    waves = (*_hosts(site), *_fabric(site), *_metallb(site, roles["metallb"]))
+    waves += tuple(w for mesh in site.meshes for w in _mesh(site, mesh, roles[mesh.name]))
+    waves += wave("outside", _racks(site), Stage("probe", _outside(site)))
+    return seal(PlanKind.BRINGUP, site, observed, targets, waves, _proof(site, targets))
+
+
+def _targets(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -> Iterator[Target]:
+    wanted = [("metallb", site.metallb.version), *((mesh.name, mesh.version) for mesh in site.meshes)]
+    for name, version in wanted:
+        yield Target(name, roles[name].installed_version(observed.charts), version)
+
+
+def _racks(site: Site) -> tuple[str, ...]:
+    return tuple(rack.name for rack in site.racks)
+
+
+def _hosts(site: Site) -> tuple[Wave, ...]:
+    steps = [
+        Step(f"hosts/{rack.name}", ConfigureHosts(rack.name, tuple(node.name for node in rack.nodes)))
+        for rack in site.racks
+    ]
+    return wave("hosts", _racks(site), Stage("kernel and clock", tuple(steps)))
+
+
+def _fabric(site: Site) -> tuple[Wave, ...]:
+    steps = tuple(Step(f"tor/{s.name}", ConfigureSwitch(s.name)) for s in site.switches)
+    return wave("fabric", _racks(site), Stage("switches", steps))
+
+
+def _metallb(site: Site, role: SubjectRole) -> tuple[Wave, ...]:
+    version = site.metallb.version
+    control = (
+        *chart_steps(role, CONTROL_PLANE, version, None),
+        Step("metallb/control-plane", AwaitControlPlane(role.name, version)),
+        *object_steps(role, CONTROL_PLANE),
+    )
+    peering = tuple(Step(f"peering/{s.name}", AwaitPeering(s.name)) for s in site.switches)
+    return wave("metallb", _racks(site), Stage("control plane", control), Stage("peering", peering))
+
+
+def _mesh(site: Site, mesh: Mesh, role: SubjectRole) -> tuple[Wave, ...]:
+    control = (
+        *chart_steps(role, CONTROL_PLANE, mesh.version, None),
+        Step(f"{mesh.name}/control-plane", AwaitControlPlane(mesh.name, mesh.version)),
+        *object_steps(role, CONTROL_PLANE),
+    )
+    gateways = (
+        *chart_steps(role, GATEWAYS, mesh.version, None),
+        *object_steps(role, GATEWAYS),
+        *(Step(f"{mesh.name}/gateway/{g.name}", AwaitGateways(g.name)) for g in mesh.gateways),
+    )
+    return wave(
+        f"mesh {mesh.name}", _racks(site), Stage("control plane", control), Stage("gateways", gateways)
+    )
+
+
+def _outside(site: Site) -> tuple[Step, ...]:
+    return (Step("outside/probe", ProbeVips(site.pacing.soak_samples)),) if site.gateways else ()
+
+
+def _proof(site: Site, targets: tuple[Target, ...]) -> tuple[ProvenState, ...]:
+    """Nothing serves before and all of it after; support of the installed lines was required above."""
+    total = len(site.gateway_nodes)
+    return tuple(
+        ProvenState(
+            after_step="outside/probe",
+            control_plane=f"{target.subject} {target.after}",
+            data_plane=(target.after,),
+            gateways_serving=total,
+            gateways_total=total,
+            rules=(f"PLAN-VERSION-03: {target.before or 'absent'} -> {target.after}",),
+        )
+        for target in targets
+    )

@@ -1,0 +1,37 @@
+"""Charts and objects of one subject as steps, in the role's order."""
+
+from __future__ import annotations
+
+from rollout.model.observed import Observed
+from rollout.model.role import SubjectRole
+from rollout.model.step import ApplyObjects, InstallChart, Step
+
+CONTROL_PLANE = "control-plane"
+GATEWAYS = "gateways"
+
+
+def chart_steps(
+    role: SubjectRole, stage: str, version: str, observed: Observed | None, gates: tuple[str, ...] = ()
+) -> tuple[Step, ...]:
+    """With ``observed``, only what is not deployed at ``version``; without, all of them (they finish as already)."""
+    wanted = [chart for chart in role.charts() if chart.stage == stage]
+    if observed is not None:
+        wanted = [c for c in wanted if not _deployed(observed, c.namespace, c.release, version)]
+    return tuple(
+        Step(
+            f"{role.name}/chart/{chart.release}",
+            InstallChart(role.name, chart.release, chart.namespace, chart.chart, version),
+            gates,
+        )
+        for chart in wanted
+    )
+
+
+def _deployed(observed: Observed, namespace: str, release: str, version: str) -> bool:
+    found = observed.chart(namespace, release)
+    return found is not None and (found.version, found.status) == (version, "deployed")
+
+
+def object_steps(role: SubjectRole, stage: str) -> tuple[Step, ...]:
+    parts = [part for part in role.parts() if part.startswith(GATEWAYS) == (stage == GATEWAYS)]
+    return tuple(Step(f"{role.name}/objects/{part}", ApplyObjects(role.name, part)) for part in parts)

@@ -1,0 +1,26 @@
+"""What a plan leans on, as a digest. Volatile facts (revisions, pod names, counters) stay out of them."""
+
+from __future__ import annotations
+
+from rollout.model.observed import Observed
+from rollout.model.site import Site
+from rollout.planner.canonical import sha256
+from rollout.planner.serving import serving
+
+
+def observed_digest(site: Site, observed: Observed) -> str:
+    """Versions, charts, nodes with their marks, and who serves each VIP: if one moved, the plan is stale."""
+    charts = {(c.namespace, c.release, c.chart, c.version, c.status) for c in observed.charts}
+    gateways = {(p.gateway, p.node, p.version) for p in observed.proxies if p.gateway and not p.terminating}
+    sidecars = {(p.mesh, p.node, p.version) for p in observed.proxies if not p.gateway and not p.terminating}
+    nodes = {(n.name, n.ready, n.cordoned, n.excluded, n.owner) for n in observed.nodes}
+    return sha256(
+        {
+            "kubernetes": observed.kubernetes,
+            "charts": sorted(charts),
+            "gateways": sorted(gateways, key=repr),
+            "sidecars": sorted(sidecars, key=repr),
+            "nodes": sorted(nodes, key=repr),
+            "serving": {g.name: sorted(serving(site, observed, g)) for g in site.gateways},
+        }
+    )

@@ -1,0 +1,53 @@
+"""How a plan is refused: always with a rule's id, the numbers, where the rule comes from, and the fix."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from rollout.errors import PlanRefused
+from rollout.rules.evaluate import RuleVerdict
+
+OURS = MappingProxyType(
+    {
+        "PLAN-SUBJECT-01": "only a subject that this site has and that can move node by node is planned",
+        "PLAN-VERSION-01": "a version names exactly one release; nothing floats",
+        "PLAN-VERSION-02": "a release line without a support row is unknown, and unknown is not planned",
+        "PLAN-VERSION-03": "bringup installs what is absent; what runs at another version is an upgrade",
+        "PLAN-OBSERVED-01": "what runs must be readable as a version before it can be moved",
+        "PLAN-CHART-01": "a Helm release that is mid-operation belongs to someone",
+        "PLAN-OWNED-01": "a cordon or exclude label that is not ours is never worked around",
+        "PLAN-DRAIN-01": "MetalLB must have a way to withdraw one node",
+        "PLAN-N1-01": "a VIP with fewer than two gateway nodes is emptied by moving one",
+        "PLAN-N1-02": "a gateway that is already missing uses up the one that may be out",
+        "PLAN-FORMAT-01": "a plan file is canonical JSON of a known format",
+        "PLAN-EDITED-01": "a plan's id is the hash of its content",
+        "PLAN-STALE-01": "a plan is applied to what was observed when it was made",
+        "PLAN-SITE-01": "a plan is applied with the site file it was made from",
+        "PLAN-NEGATIVE-01": "a negative control breaks N-1 on purpose and needs saying so twice",
+        "RUN-UNFINISHED-01": "one run per site: an unfinished one is resumed or abandoned first",
+        "RUN-UNKNOWN-01": "only a recorded, unfinished run is resumed",
+    }
+)
+"""Rules of the planner's own making. Upstream's rules live in ``rollout/rules/data``."""
+
+
+class RuleRefused(PlanRefused):
+    """``rule`` is the stable id that scripts and docs/checks.md know."""
+
+    def __init__(self, rule: str, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(f"{rule}: {message}", where=where, hint=hint)
+        self.rule = rule
+
+
+def refuse(rule: str, arithmetic: str, *, fix: str, where: str = "") -> RuleRefused:
+    """A refusal under one of our own rules (a rule that is not listed is a bug)."""
+    return RuleRefused(rule, f"{arithmetic} [rackroll: {OURS[rule]}]", where=where, hint=fix)
+
+
+def require(verdict: RuleVerdict, *, where: str = "") -> None:
+    """Raises unless the rule holds, quoting its source and date."""
+    if verdict.holds:
+        return
+    origin = verdict.provenance
+    text = f"{verdict.arithmetic} [{origin.source}, read {origin.date.isoformat()}, {origin.confidence}]"
+    raise RuleRefused(verdict.rule, text, where=where, hint=verdict.fix)

@@ -1,0 +1,42 @@
+"""The last act of planning: empty waves dropped, digests taken, the id computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rollout.model.observed import Observed
+from rollout.model.plan import Plan, PlanKind, ProvenState, Stage, Target, Wave
+from rollout.model.site import Site
+from rollout.planner.codec import content_id
+from rollout.planner.digest import observed_digest
+from rollout.site.digest import site_digest
+
+
+def seal(
+    kind: PlanKind,
+    site: Site,
+    observed: Observed,
+    targets: tuple[Target, ...],
+    waves: tuple[Wave, ...],
+    proof: tuple[ProvenState, ...],
+    warnings: tuple[str, ...] = (),
+) -> Plan:
+    plan = Plan(
+        id="",
+        kind=kind,
+        site=site.name,
+        site_digest=site_digest(site),
+        observed_digest=observed_digest(site, observed),
+        targets=targets,
+        waves=waves,
+        proof=proof,
+        warnings=warnings,
+    )
+    return replace(plan, id=content_id(plan))
+
+
+def wave(name: str, racks: Iterable[str], *stages: Stage) -> tuple[Wave, ...]:
+    """One wave, or none if nothing in it has a step."""
+    filled = tuple(stage for stage in stages if stage.steps)
+    return (Wave(name, tuple(racks), filled),) if filled else ()
