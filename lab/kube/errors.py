@@ -107,6 +107,15 @@ def not_found(group: str, plural: str, name: str) -> NotFound:
     return NotFound(f'{full} "{name}" not found', {"name": name, "group": group, "kind": plural})
 
 
+def conflict(group: str, plural: str, name: str) -> Conflict:
+    full = f"{plural}.{group}" if group else plural
+    return Conflict(
+        f'Operation cannot be fulfilled on {full} "{name}": the object has been modified; '
+        "please apply your changes to the latest version and try again",
+        {"name": name, "group": group, "kind": plural},
+    )
+
+
 def invalid(kind: str, name: str, causes: Sequence[tuple[str, str]]) -> Invalid:
     """``causes``: (field, message) pairs, as kubectl prints them."""
     told = ", ".join(f"{field}: {message}" for field, message in causes)

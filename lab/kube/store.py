@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from lab.kube import deletion
 from lab.kube.clock import Clock, WallClock
 from lab.kube.collection import Collection, Event, EventType, Objects, Place
-from lab.kube.errors import AlreadyExists, Conflict, Gone, invalid, not_found
+from lab.kube.errors import AlreadyExists, Gone, conflict, invalid, not_found
 from lab.kube.objects import Obj, is_terminating, merged, timestamp, with_meta
 from lab.kube.owners import OwnerIndex, Ref
 from lab.kube.resource import BUILTIN, Key, Resource, counts_generations
@@ -38,6 +39,7 @@ class Store:
         self.runtimes = Runtimes()
         self.owners = OwnerIndex()
         self._history = history
+        self._rehearsing = False
         # Starts at the wall clock in milliseconds: versions from before a restart are always too old.
         self._version = int(self.clock.now().timestamp() * 1000)
         self._collections: dict[Key, Collection] = {}
@@ -183,6 +185,15 @@ class Store:
         listeners.append(watch.push)
         return watch
 
+    @contextmanager
+    def rehearsing(self) -> Iterator[None]:
+        """Writes inside are admitted and answered but not stored (``dryRun=All``). Never ``await`` inside."""
+        self._rehearsing = True
+        try:
+            yield
+        finally:
+            self._rehearsing = False
+
     def _of(self, resource: Resource) -> Collection:
         found = self._collections.get(resource.key)
         if found is None:
@@ -211,11 +222,7 @@ class Store:
         live = self.require(resource, place[0] or None, place[1])
         for field in ("resourceVersion", "uid"):
             if meta.get(field, live["metadata"][field]) != live["metadata"][field]:
-                raise Conflict(
-                    f'Operation cannot be fulfilled on {resource} "{place[1]}": '
-                    "the object has been modified; please apply your changes to the latest version and try again",
-                    {"name": place[1], "group": resource.group, "kind": resource.plural},
-                )
+                raise conflict(resource.group, resource.plural, place[1])
         return place, live
 
     def _replace(self, resource: Resource, place: Place, live: Obj, new: Obj) -> Obj:
@@ -229,6 +236,8 @@ class Store:
         return self._commit(resource, EventType.MODIFIED, place, new, live)
 
     def _commit(self, resource: Resource, kind: EventType, place: Place, obj: Obj, old: Obj | None) -> Obj:
+        if self._rehearsing:
+            return obj
         self._version += 1
         obj = with_meta(obj, resourceVersion=str(self._version))
         collection = self._of(resource)

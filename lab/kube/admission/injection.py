@@ -1,0 +1,85 @@
+"""Istio's injection webhook, imitated: gateway pods get their image, pods of enabled namespaces a sidecar.
+
+The proxy's version is that of the istiod that answers, told by the image tag of its Deployment. Without a
+ready istiod such a pod is refused, as with the webhook's failurePolicy Fail: owners retry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lab.kube.errors import WebhookFailed
+from lab.kube.objects import Obj, annotations_of, labels_of, namespace_of, spec_of, status_of, with_value
+from lab.kube.resource import DEPLOYMENTS, NAMESPACES
+from lab.kube.store import Store
+
+PROXY = "istio-proxy"
+_TEMPLATES = "inject.istio.io/templates"
+_INJECT = "sidecar.istio.io/inject"
+_STATUS = "sidecar.istio.io/status"
+_PROXY_PORTS = [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}]
+
+
+class Injector:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def admit(self, pod: Obj, old: Obj | None) -> Obj:
+        """Raises WebhookFailed when the pod needs a proxy and no istiod is ready."""
+        if old is not None or _STATUS in annotations_of(pod):
+            return pod
+        if not self._wanted(pod):
+            return pod
+        version = self._version()
+        image = f"docker.io/istio/proxyv2:{version}"
+        containers = list(spec_of(pod).get("containers") or ())
+        if any(c["name"] == PROXY for c in containers):
+            containers = [_imaged(c, image) if c["name"] == PROXY else c for c in containers]
+        else:
+            sidecar = {"name": PROXY, "image": image, "args": ["proxy", "sidecar"], "ports": _PROXY_PORTS}
+            containers.append(sidecar)
+        new = with_value(pod, ("spec", "containers"), containers)
+        told = json.dumps({"containers": [PROXY], "revision": "default", "version": version})
+        new = with_value(new, ("metadata", "annotations", _STATUS), told)
+        labelled = {
+            "service.istio.io/canonical-name": _canonical(pod),
+            **labels_of(new),
+            "istio.io/rev": "default",
+        }
+        return with_value(new, ("metadata", "labels"), labelled)
+
+    def _wanted(self, pod: Obj) -> bool:
+        own = labels_of(pod).get(_INJECT) or annotations_of(pod).get(_INJECT)
+        if own is not None:
+            return own == "true"
+        if spec_of(pod).get("hostNetwork"):
+            return False
+        space = self._store.get(NAMESPACES, None, namespace_of(pod) or "default")
+        return space is not None and labels_of(space).get("istio-injection") == "enabled"
+
+    def _version(self) -> str:
+        """The tag of the first ready istiod's discovery container."""
+        for deployment in self._store.list(DEPLOYMENTS, label_selector="app=istiod"):
+            if status_of(deployment).get("readyReplicas"):
+                return _tag(deployment)
+        raise WebhookFailed(
+            'Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": '
+            "no endpoints available for service istiod"
+        )
+
+
+def _tag(deployment: Obj) -> str:
+    containers: list[Mapping[str, Any]] = spec_of(deployment)["template"]["spec"]["containers"]
+    found = next((c for c in containers if c["name"] == "discovery"), containers[0])
+    return str(found["image"]).rpartition(":")[2]
+
+
+def _imaged(container: Mapping[str, Any], image: str) -> Obj:
+    return {**container, "image": image} if container.get("image", "auto") == "auto" else dict(container)
+
+
+def _canonical(pod: Obj) -> str:
+    labels = labels_of(pod)
+    return labels.get("app.kubernetes.io/name") or labels.get("app") or ""

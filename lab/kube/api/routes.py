@@ -1,0 +1,179 @@
+"""Which path goes where: discovery, OpenAPI, health, and resources by verb."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from lab.kube import catalog as discovery
+from lab.kube.api import bodies, execution, openapi, subresources
+from lab.kube.api.bodies import Encoder, raw_reply, reply
+from lab.kube.api.reading import Reader
+from lab.kube.api.request import Query, Target, query, target, verb
+from lab.kube.api.reviews import review
+from lab.kube.api.streaming import Streamer
+from lab.kube.api.writing import Writer, options_of
+from lab.kube.catalog import Catalog
+from lab.kube.errors import MethodNotAllowed, NotFound
+from lab.kube.objects import Obj, uid_of
+from lab.kube.store import Store
+
+_AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_DISCOVERY_DEPTH = {"api": 2, "apis": 3}
+
+
+class Routes:
+    """One instance per server. ``version`` is the Kubernetes version to call ourselves, like ``1.35``."""
+
+    def __init__(self, store: Store, catalog: Catalog, version: str) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._version = version
+        encoder = Encoder()
+        self._encoder = encoder
+        self._reader = Reader(store, encoder)
+        self._writer = Writer(store)
+        self._streamer = Streamer(store, encoder)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        path = request.path.rstrip("/")
+        if path in ("/healthz", "/livez", "/readyz"):
+            return web.Response(text="ok")
+        if path == "/version":
+            return reply(version_info(self._version))
+        if path.startswith("/openapi"):
+            return self._openapi(path)
+        parts = path.strip("/").split("/")
+        if (
+            request.method == "GET"
+            and parts[0] in ("api", "apis")
+            and len(parts) <= (3 if parts[0] == "apis" else 2)
+        ):
+            return self._discover(request, parts)
+        if request.method == "POST" and (found := review(path)) is not None:
+            return reply(found, 201)
+        return await self._resource(request, target(self._catalog, path))
+
+    def _openapi(self, path: str) -> web.Response:
+        if path == "/openapi/v2":
+            return reply(openapi.v2())
+        parts = path.split("/")[3:]
+        if not parts:
+            return reply(openapi.index(self._catalog))
+        group, version = (parts[1], parts[2]) if parts[0] == "apis" and len(parts) == 3 else ("", parts[-1])
+        return reply(openapi.document(self._catalog, group, version))
+
+    def _discover(self, request: web.Request, parts: list[str]) -> web.Response:
+        core = parts[0] == "api"
+        if len(parts) == 1 and _AGGREGATED in request.headers.get("Accept", ""):
+            response = reply(discovery.aggregated(self._catalog, core=core))
+            response.headers["Content-Type"] = f"application/json;{_AGGREGATED}"
+            return response
+        match parts:
+            case ["api"]:
+                return reply({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+            case ["api", version]:
+                return reply(discovery.resource_list(self._catalog, "", version))
+            case ["apis"]:
+                return reply(discovery.group_list(self._catalog))
+            case ["apis", group]:
+                return reply(discovery.group(self._catalog, group))
+            case _:
+                return reply(discovery.resource_list(self._catalog, parts[1], parts[2]))
+
+    async def _resource(self, request: web.Request, where: Target) -> web.StreamResponse:
+        if where.subresource not in ("", "status"):
+            return await self._subresource(request, where)
+        if where.subresource and not where.resource.has_status:
+            raise NotFound("the server could not find the requested resource")
+        match verb(request, where):
+            case "watch":
+                return await self._streamer.stream(request, where)
+            case "get":
+                return self._reader.get(request, where)
+            case "list":
+                return self._reader.many(request, where)
+            case action:
+                return self._write(request, where, action, await bodies.read(request))
+
+    def _write(self, request: web.Request, where: Target, action: str, body: object) -> web.Response:
+        asked = query(request)
+        match action:
+            case "create":
+                return self._object(where, self._writer.create(where, body, asked), asked, 201)
+            case "update":
+                return self._object(where, self._writer.update(where, body, asked), asked)
+            case "patch":
+                new, created = self._writer.patch(where, request.content_type, body, asked)
+                return self._object(where, new, asked, 201 if created else 200)
+            case "delete":
+                gone = self._writer.delete(where, options_of(body, request.query), asked)
+                return reply(_deleted(where, gone))
+            case _:
+                found = self._writer.delete_all(where, options_of(body, request.query), asked)
+                kind, version = where.resource.kind, where.resource.api_version
+                return reply({"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": found})
+
+    def _object(self, where: Target, obj: Obj, asked: Query, status: int = 200) -> web.Response:
+        version = where.resource.api_version
+        if asked.dry:
+            return reply({**obj, "apiVersion": version}, status)
+        return raw_reply(self._encoder.object(obj, version), status)
+
+    async def _subresource(self, request: web.Request, where: Target) -> web.StreamResponse:
+        name = where.subresource
+        if name not in where.resource.subresources:
+            raise NotFound("the server could not find the requested resource")
+        if name == "exec":
+            return await execution.run(self._store, request, where)
+        if name == "log":
+            return await execution.logs(self._store, request, where)
+        answer = self._below(request.method, where, await bodies.read(request), query(request))
+        return reply(answer, 201 if request.method == "POST" else 200)
+
+    def _below(self, method: str, where: Target, body: object, asked: Query) -> Obj:
+        store, writer = self._store, self._writer
+        match method, where.subresource:
+            case "GET", "scale":
+                return subresources.scale_of(store.require(where.resource, where.namespace, where.name))
+            case "PUT", "scale":
+                return subresources.rescale(store, writer, where, body, asked)
+            case "PATCH", "scale":
+                return subresources.patch_scale(store, writer, where, body, asked)
+            case "POST", "eviction":
+                return subresources.evict(store, where, body, asked)
+            case "POST", "binding":
+                return subresources.bind(store, where, body)
+            case "POST", "token":
+                return subresources.token(store, where, body)
+            case "PUT", "finalize":
+                return writer.update(where, body, asked)
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+
+
+def _deleted(where: Target, obj: Obj) -> Obj:
+    """The object while something still holds it, else a Status, as the real API answers."""
+    if "deletionTimestamp" in obj["metadata"]:
+        return {**obj, "apiVersion": where.resource.api_version}
+    about = {
+        "name": where.name,
+        "group": where.resource.group,
+        "kind": where.resource.plural,
+        "uid": uid_of(obj),
+    }
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about}
+
+
+def version_info(version: str) -> Obj:
+    """``/version``; a bare minor like ``1.35`` is told as its .0 release."""
+    numbers = [*version.split("."), "0", "0"][:3]
+    return {
+        "major": numbers[0],
+        "minor": numbers[1],
+        "gitVersion": "v" + ".".join(numbers),
+        "gitCommit": "simulated",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "none: simulated",
+        "compiler": "none: simulated",
+        "platform": "linux/amd64",
+    }

@@ -1,0 +1,92 @@
+"""What hangs below an object: eviction, binding, scale, tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.kube import deletion
+from lab.kube.api.request import Query, Target, mapping
+from lab.kube.api.writing import Writer, options_of
+from lab.kube.controllers.budgets import check_eviction
+from lab.kube.errors import BadRequest, Conflict
+from lab.kube.objects import Obj, lookup, merged, name_of, spec_of, status_of, with_value
+from lab.kube.resource import PODS
+from lab.kube.store import Store
+
+SUCCESS: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+def evict(store: Store, where: Target, body: Any, query: Query) -> Obj:
+    """Delete the pod if every PodDisruptionBudget over it allows; TooManyRequests while one does not."""
+    pod = store.require(PODS, where.namespace, where.name)
+    eviction = mapping(body, "an Eviction")
+    options = options_of(eviction.get("deleteOptions"), {})
+    deletion.check_preconditions(PODS, pod, options)
+    if query.dry:
+        return SUCCESS
+    check_eviction(store, pod)
+    store.delete(PODS, where.namespace, where.name, options)
+    return SUCCESS
+
+
+def bind(store: Store, where: Target, body: Any) -> Obj:
+    """What the scheduler posts: the pod goes to that node, once."""
+    pod = store.require(PODS, where.namespace, where.name)
+    node = lookup(mapping(body, "a Binding"), "target", "name")
+    if not node:
+        raise BadRequest("target.name is required")
+    if spec_of(pod).get("nodeName"):
+        raise Conflict(f"pod {where.name} is already assigned to node {spec_of(pod)['nodeName']!r}")
+    store.update(PODS, with_value(pod, ("spec", "nodeName"), node))
+    return SUCCESS
+
+
+def scale_of(obj: Obj) -> Obj:
+    """The ``autoscaling/v1`` Scale view of a Deployment, ReplicaSet or StatefulSet."""
+    meta = {
+        field: obj["metadata"][field]
+        for field in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    }
+    selector = lookup(obj, "spec", "selector", "matchLabels") or {}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": meta,
+        "spec": {"replicas": spec_of(obj).get("replicas", 0)},
+        "status": {
+            "replicas": status_of(obj).get("replicas", 0),
+            "selector": ",".join(f"{key}={value}" for key, value in sorted(selector.items())),
+        },
+    }
+
+
+def rescale(store: Store, writer: Writer, where: Target, scale: Any, query: Query) -> Obj:
+    live = store.require(where.resource, where.namespace, where.name)
+    stated = mapping(scale, "a Scale")
+    replicas = (stated.get("spec") or {}).get("replicas", 0)
+    if not isinstance(replicas, int) or replicas < 0:
+        raise BadRequest(f"spec.replicas must be a number that is not negative, not {replicas!r}")
+    new = with_value(live, ("spec", "replicas"), replicas)
+    version = lookup(stated, "metadata", "resourceVersion")
+    if version:
+        new = with_value(new, ("metadata", "resourceVersion"), version)
+    plain = Target(where.resource, where.namespace, where.name, "")
+    return scale_of(writer.update(plain, new, query))
+
+
+def patch_scale(store: Store, writer: Writer, where: Target, patch: Any, query: Query) -> Obj:
+    live = scale_of(store.require(where.resource, where.namespace, where.name))
+    return rescale(store, writer, where, merged(live, mapping(patch, "a Scale patch")), query)
+
+
+def token(store: Store, where: Target, body: Any) -> Obj:
+    """A token that opens nothing: clients that ask for one only want it to exist."""
+    account = store.require(where.resource, where.namespace, where.name)
+    seconds = lookup(body or {}, "spec", "expirationSeconds") or 3600
+    return {
+        "kind": "TokenRequest",
+        "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {"name": name_of(account), "namespace": where.namespace},
+        "spec": {"audiences": lookup(body or {}, "spec", "audiences") or [], "expirationSeconds": seconds},
+        "status": {"token": "simulated", "expirationTimestamp": None},
+    }

@@ -1,0 +1,197 @@
+"""create, update, patch, delete: what a body means for the stored object, and who owns its fields then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from lab.kube import deletion
+from lab.kube.api.request import Query, Target, mapping
+from lab.kube.errors import BadRequest, Conflict, Forbidden, UnsupportedMediaType, not_found
+from lab.kube.objects import Obj, is_terminating, merged, timestamp, with_meta
+from lab.kube.patch.jsonpatch import json_patch
+from lab.kube.patch.ownership import applied, tracked
+from lab.kube.patch.strategic import strategic_merge
+from lab.kube.resource import BUILTIN, NAMESPACES, Resource
+from lab.kube.store import Store
+
+_BUILTIN_GROUPS = frozenset(resource.group for resource in BUILTIN)
+_STRATEGIC = "application/strategic-merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+
+
+class Writer:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(self, where: Target, body: Any, query: Query) -> Obj:
+        resource = where.resource
+        new = self._checked(where, mapping(body, "the object"))
+        self._check_namespace(resource, new["metadata"].get("namespace"))
+        if resource.has_status and resource.kind != "Node":
+            new.pop("status", None)
+        new = self._tracked(None, with_meta(new, resourceVersion=None), query, where)
+        with self._maybe_dry(query):
+            return self._store.create(resource, new)
+
+    def update(self, where: Target, body: Any, query: Query) -> Obj:
+        live = self._live(where)
+        new = self._checked(where, mapping(body, "the object"))
+        return self._save(where, live, self._tracked(live, new, query, where), query)
+
+    def patch(self, where: Target, media_type: str, body: Any, query: Query) -> tuple[Obj, bool]:
+        """The object after the patch, and whether an apply created it."""
+        if media_type == _APPLY:
+            return self._apply(where, mapping(body, "an apply configuration"), query)
+        live = self._live(where)
+        new = _patched(where.resource, live, media_type, body)
+        _refuse_renaming(live, new)
+        return self._save(where, live, self._tracked(live, new, query, where), query), False
+
+    def delete(self, where: Target, options: deletion.Options, query: Query) -> Obj:
+        with self._maybe_dry(query):
+            return self._store.delete(where.resource, where.namespace, where.name, options)
+
+    def delete_all(self, where: Target, options: deletion.Options, query: Query) -> list[Obj]:
+        found = self._store.list(
+            where.resource,
+            where.namespace,
+            label_selector=query.label_selector,
+            field_selector=query.field_selector,
+        )
+        with self._maybe_dry(query):
+            for obj in found:
+                meta = obj["metadata"]
+                self._store.delete(where.resource, meta.get("namespace"), meta["name"], options)
+        return found
+
+    def _apply(self, where: Target, config: Obj, query: Query) -> tuple[Obj, bool]:
+        if "fieldManager" in config or not query.manager:
+            raise BadRequest("fieldManager is required for apply patch")
+        if (config.get("metadata") or {}).get("managedFields"):
+            raise BadRequest("metadata.managedFields must be nil")
+        config = self._checked(where, config)
+        live = self._store.get(where.resource, where.namespace, where.name)
+        if live is None and where.subresource:
+            raise not_found(where.resource.group, where.resource.plural, where.name)
+        _check_version(live, config)
+        scoped = _scoped(config, where)
+        manager = query.as_manager("Apply", where.subresource)
+        now = timestamp(self._store.clock.now())
+        merging = where.resource.group in _BUILTIN_GROUPS
+        new = applied(live, scoped, manager, now, force=query.force, merging=merging)
+        if live is not None:
+            return self._save(where, live, new, query), False
+        self._check_namespace(where.resource, where.namespace)
+        with self._maybe_dry(query):
+            return self._store.create(where.resource, with_meta(new, resourceVersion=None)), True
+
+    def _save(self, where: Target, live: Obj, new: Obj, query: Query) -> Obj:
+        with self._maybe_dry(query):
+            if where.subresource != "status":
+                return self._store.update(where.resource, new)
+            saved = self._store.update_status(where.resource, new)
+            fields = new["metadata"].get("managedFields")
+            if fields == saved["metadata"].get("managedFields") or saved is live:
+                return saved
+            return self._store.update(where.resource, with_meta(saved, managedFields=fields))
+
+    def _tracked(self, live: Obj | None, new: Obj, query: Query, where: Target) -> Obj:
+        manager = query.as_manager("Update", where.subresource)
+        now = timestamp(self._store.clock.now())
+        merging = where.resource.group in _BUILTIN_GROUPS
+        if where.resource.has_status and live is not None:
+            kept = "status" if where.subresource != "status" else "spec"
+            new = (
+                {**new, kept: live.get(kept)} if kept in live else {k: v for k, v in new.items() if k != kept}
+            )
+        return tracked(live, new, manager, now, merging=merging)
+
+    def _live(self, where: Target) -> Obj:
+        return self._store.require(where.resource, where.namespace, where.name)
+
+    def _checked(self, where: Target, body: Obj) -> Obj:
+        """The body with the path's name and namespace; raises BadRequest where they contradict each other."""
+        resource = where.resource
+        meta = mapping(body.get("metadata") or {}, "metadata")
+        kind = body.get("kind") or resource.kind
+        version = body.get("apiVersion") or resource.api_version
+        if (kind, version) != (resource.kind, resource.api_version):
+            raise BadRequest(
+                f"the object is {version} {kind}, the path is of {resource.api_version} {resource.kind}"
+            )
+        for field, wanted in (("name", where.name), ("namespace", where.namespace)):
+            if wanted and meta.get(field, wanted) not in (wanted, ""):
+                raise BadRequest(f"the {field} of the object ({meta[field]}) is not the path's ({wanted})")
+        stated = {"name": where.name or meta.get("name"), "namespace": where.namespace}
+        return with_meta({**body, "kind": kind, "apiVersion": version}, **stated)
+
+    def _check_namespace(self, resource: Resource, namespace: str | None) -> None:
+        if not resource.namespaced:
+            return
+        space = self._store.require(NAMESPACES, None, namespace or "default")
+        if is_terminating(space):
+            raise Forbidden(
+                f"{resource} is forbidden: unable to create new content in namespace {namespace} "
+                "because it is being terminated"
+            )
+
+    def _maybe_dry(self, query: Query) -> Any:
+        return self._store.rehearsing() if query.dry else nullcontext()
+
+
+def _patched(resource: Resource, live: Obj, media_type: str, body: Any) -> Obj:
+    patchers: Mapping[str, Callable[[Obj, Any], Obj]] = {
+        "application/json-patch+json": json_patch,
+        "application/merge-patch+json": merged,
+        _STRATEGIC: strategic_merge,
+    }
+    patcher = patchers.get(media_type)
+    if patcher is None or (media_type == _STRATEGIC and resource.group not in _BUILTIN_GROUPS):
+        raise UnsupportedMediaType(f"the body of the request was in an unknown format: {media_type}")
+    wanted = list if patcher is json_patch else dict
+    if not isinstance(body, wanted):
+        raise BadRequest(f"a body of {media_type} must be a JSON {wanted.__name__}")
+    return patcher(live, body)
+
+
+def _refuse_renaming(live: Obj, new: Obj) -> None:
+    for field in ("name", "namespace"):
+        if new["metadata"].get(field) != live["metadata"].get(field):
+            raise BadRequest(f"metadata.{field} may not be changed by a patch")
+
+
+def _check_version(live: Obj | None, config: Obj) -> None:
+    stated = config["metadata"].get("resourceVersion")
+    if live is None and config["metadata"].get("uid"):
+        raise Conflict("Precondition failed: the uid is stated, but the object does not exist")
+    if live is not None and stated not in (None, "", live["metadata"]["resourceVersion"]):
+        raise Conflict("the object has been modified; please apply your changes to the latest version")
+
+
+def _scoped(config: Obj, where: Target) -> Obj:
+    """Only what the (sub)resource may set: a plain apply leaves the status alone, a status apply all else."""
+    if not where.resource.has_status:
+        return config
+    if where.subresource == "status":
+        return {k: v for k, v in config.items() if k in ("apiVersion", "kind", "metadata", "status")}
+    return {k: v for k, v in config.items() if k != "status"}
+
+
+def options_of(body: Any, given: Mapping[str, str]) -> deletion.Options:
+    """DeleteOptions from the body, else from the query parameters."""
+    stated = mapping(body or {}, "DeleteOptions")
+    preconditions = stated.get("preconditions") or {}
+    grace = stated.get("gracePeriodSeconds", given.get("gracePeriodSeconds"))
+    policy = stated.get("propagationPolicy") or given.get("propagationPolicy")
+    if stated.get("orphanDependents"):
+        policy = "Orphan"
+    if policy not in (None, "Background", "Foreground", "Orphan"):
+        raise BadRequest(f"invalid propagationPolicy {policy!r}")
+    return deletion.Options(
+        grace=int(grace) if grace not in (None, "") else None,
+        propagation=policy or "Background",
+        uid=preconditions.get("uid"),
+        version=preconditions.get("resourceVersion"),
+    )

@@ -1,0 +1,1 @@
+"""How objects are patched: JSON patch, strategic merge, server-side apply with field ownership."""
