@@ -13,6 +13,7 @@ from lab.kube.store import Store
 
 CLUSTER_NETWORK = IPv4Network("10.96.0.0/16")
 NODE_PORTS = range(30000, 32768)
+_DEFAULTS = {"internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}
 _OUTSIDE = ("NodePort", "LoadBalancer")
 
 
@@ -30,12 +31,7 @@ class ServiceAllocator:
         before = spec_of(old) if old else {}
         others = [s for s in self._store.list(SERVICES) if s["metadata"].get("uid") != _uid(old)]
         self._address(service, spec, before, others)
-        spec = {
-            "internalTrafficPolicy": "Cluster",
-            "ipFamilies": ["IPv4"],
-            "ipFamilyPolicy": "SingleStack",
-            **spec,
-        }
+        spec = {**_DEFAULTS, **spec}
         spec["ports"] = [_port(port) for port in spec.get("ports") or ()]
         if spec["type"] in _OUTSIDE:
             self._outside(service, spec, before, others)
@@ -75,18 +71,22 @@ class ServiceAllocator:
             spec.pop("healthCheckNodePort", None)
 
     def _node_port(self, service: Obj, port: Obj, before: Any, taken: set[int]) -> Obj:
-        kept = (
-            p
-            for p in before.get("ports") or ()
-            if (p["port"], p["protocol"]) == (port["port"], port["protocol"])
-        )
-        asked = port.get("nodePort") or next(kept, {}).get("nodePort")
+        asked = port.get("nodePort") or _kept(port, before)
         if asked in taken:
             message = f"Invalid value: {asked}: provided port is already allocated"
             raise invalid("Service", name_of(service), [("spec.ports[0].nodePort", message)])
         chosen = asked or _first(taken)
         taken.add(chosen)
         return {**port, "nodePort": chosen}
+
+
+def _kept(port: Obj, before: Any) -> int | None:
+    """The node port that this port of the service had."""
+    for old in before.get("ports") or ():
+        if (old["port"], old["protocol"]) == (port["port"], port["protocol"]):
+            found: int | None = old.get("nodePort")
+            return found
+    return None
 
 
 def _port(port: Obj) -> Obj:
