@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,5 +85,7 @@ def _accesses(site: Site) -> Iterator[SshAccess]:
 
 def folders_to_show(site: Site) -> tuple[str, ...]:
     """What hosts must see although it is not on the root file system: programs, Envoy, this package."""
-    wanted = (Path("/usr"), Path("/opt"), Path.home() / ".cache", Path(boot.__file__).parents[2], site.folder)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rackroll"
+    python = (Path(sys.prefix), Path(sys.base_prefix))
+    wanted = (Path("/usr"), Path("/opt"), *python, cache, Path(boot.__file__).parents[2], site.folder)
     return preflight.folders_elsewhere(wanted)

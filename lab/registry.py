@@ -58,13 +58,18 @@ def only_one(folder: Path) -> Iterator[None]:
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
     handle = os.open(FOLDER / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle, folder)
         yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         message = "another `lab up` or `lab down` is at work"
         raise LockHeld(message, where=str(folder), hint="wait until it is done") from None
-    finally:
-        os.close(handle)
 
 
 def _file(site: str) -> Path:

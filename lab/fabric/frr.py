@@ -22,13 +22,9 @@ def profile(role: Role) -> str:
 
 
 def config(topology: Topology, host: LabHost) -> str:
-    """``/etc/frr/frr.conf``, integrated (one file for every daemon)."""
-    lines = [
-        f"frr defaults {profile(host.role)}",
-        f"hostname {host.name}",
-        "service integrated-vtysh-config",
-        "!",
-    ]
+    """``/etc/frr/frr.conf``, as ``show running-config`` prints it: ``frr-reload.py`` must find no difference."""
+    lines = [f"frr defaults {profile(host.role)}", f"hostname {host.name}"]
+    lines += ["no ipv6 forwarding", "service integrated-vtysh-config", "!"]
     if host.role is Role.TOR:
         lines += _tor(topology, host)
     elif host.role is Role.SPINE:
