@@ -26,7 +26,7 @@ from rollout.adapters.helm_words import Revision, failure, release_state, revisi
 from rollout.engine.ports import ChartRequest
 from rollout.errors import PlanRefused, StepFailed
 from rollout.model.observed import ChartState
-from rollout.model.site import ChartSourceKind, Kubernetes
+from rollout.model.site import ChartSourceKind, Site
 
 T = TypeVar("T")
 
@@ -51,11 +51,11 @@ class HelmCharts:
 
     def __init__(
         self,
-        kubernetes: Kubernetes,
+        site: Site,
         command: Command | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._kubernetes = kubernetes
+        self._kubernetes = site.kubernetes
         self._made = command
         self._sleep = sleep
 

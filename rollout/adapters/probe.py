@@ -15,7 +15,7 @@ import paramiko
 from rollout.adapters import probe_script
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.observed import ProbeResult
-from rollout.model.site import Gateway, ProbePoint, SshAccess
+from rollout.model.site import Gateway, ProbePoint, Site, SshAccess
 
 SAMPLE_TIMEOUT = 2.0
 """Seconds for one connection, request and answer: longer is as bad as lost."""
@@ -36,12 +36,12 @@ class Vantage(Protocol):
     def run(self, asked: Asked) -> Answer: ...
 
 
-class VipProbe:
+class OutsideProbe:
     """Implements :class:`rollout.engine.ports.Probe`."""
 
-    def __init__(self, point: ProbePoint, vantage: Vantage | None = None) -> None:
-        self._point = point
-        self._vantage = vantage or _vantage(point)
+    def __init__(self, site: Site, vantage: Vantage | None = None) -> None:
+        self._point = site.probe
+        self._vantage = vantage or _vantage(site.probe)
 
     def fetch(self, gateway: Gateway, samples: int) -> ProbeResult:
         """Raises :class:`Unreachable` if the vantage point does not answer: that says nothing about the VIP."""

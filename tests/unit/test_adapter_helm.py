@@ -18,8 +18,12 @@ from rollout.engine.ports import ChartRequest, Charts
 from rollout.errors import PlanRefused, StepFailed, Unreachable
 from rollout.model.observed import ChartState
 from rollout.model.site import ChartSource, ChartSourceKind, Kubernetes
+from rollout.site.load import load_site
 
-KUBERNETES = Kubernetes(Path("/site/kubeconfig"), "rack", "1.35")
+SITE = replace(
+    load_site(Path(__file__).resolve().parents[2] / "inventory" / "lab"),
+    kubernetes=Kubernetes(Path("/site/kubeconfig"), "rack", "1.35"),
+)
 OLD = datetime(2026, 1, 1, tzinfo=UTC)
 OCI = ChartSource(ChartSourceKind.OCI, "oci://registry.example/charts/")
 REQUEST = ChartRequest(OCI, "istiod", "istio-system", "istiod", "1.31.1", {"global": {"tag": "1.31.1"}})
@@ -29,7 +33,7 @@ class ScriptedHelm(Command):  # type: ignore[misc]  # pyhelm3 ships no types
     """Keeps a release's history as helm would, and every command line that was run."""
 
     def __init__(self, *revisions: tuple[str, str]) -> None:
-        super().__init__(executable="helm", kubeconfig=KUBERNETES.kubeconfig)
+        super().__init__(executable="helm", kubeconfig=SITE.kubernetes.kubeconfig)
         self.revisions = [self.line(number, *r) for number, r in enumerate(revisions, start=1)]
         self.values: dict[str, Any] = {}
         self.ran: list[list[str]] = []
@@ -80,7 +84,7 @@ class ScriptedHelm(Command):  # type: ignore[misc]  # pyhelm3 ships no types
 
 
 def charts(helm: ScriptedHelm) -> HelmCharts:
-    return HelmCharts(KUBERNETES, helm, sleep=lambda _: None)
+    return HelmCharts(SITE, helm, sleep=lambda _: None)
 
 
 def option(words: list[str], name: str) -> str:
@@ -188,7 +192,7 @@ def test_a_release_that_another_helm_works_on_is_waited_for() -> None:
     def other_helm_finishes(_: float) -> None:
         helm.revisions[0]["status"] = "deployed"
 
-    state = HelmCharts(KUBERNETES, helm, sleep=other_helm_finishes).install(REQUEST)
+    state = HelmCharts(SITE, helm, sleep=other_helm_finishes).install(REQUEST)
     assert (state.status, state.revision) == ("deployed", 1)
     assert helm.ran_verbs() == []
 
@@ -202,7 +206,7 @@ def test_a_young_pending_release_becomes_old_and_is_recovered() -> None:
             1, "pending-install", "istiod-1.31.1", datetime.now(UTC) - timedelta(seconds=31)
         )
 
-    HelmCharts(KUBERNETES, helm, sleep=half_a_minute_passes).install(REQUEST)
+    HelmCharts(SITE, helm, sleep=half_a_minute_passes).install(REQUEST)
     assert helm.ran_verbs()[0] == "rollback"
 
 

@@ -429,16 +429,17 @@ def test_refused_credentials_are_unreachable_with_what_to_renew(
 def test_a_kubeconfig_that_is_none_is_an_error_of_ours(site: Site, text: str) -> None:
     site.kubernetes.kubeconfig.write_text(text)
     with pytest.raises(Unreachable, match="kubeconfig cannot be used") as caught:
-        KubeCluster(site)
+        KubeCluster(site).nodes()
     assert caught.value.where == str(site.kubernetes.kubeconfig)
 
 
 def test_a_missing_kubeconfig_and_an_unknown_context_are_errors_of_ours(site: Site) -> None:
     with pytest.raises(Unreachable, match="kubeconfig cannot be used"):
-        KubeCluster(replace(site, kubernetes=replace(site.kubernetes, context="nowhere")))
+        KubeCluster(replace(site, kubernetes=replace(site.kubernetes, context="nowhere"))).nodes()
     site.kubernetes.kubeconfig.unlink()
+    cluster = KubeCluster(site)
     with pytest.raises(Unreachable, match="kubeconfig cannot be used"):
-        KubeCluster(site)
+        cluster.nodes()
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from rollout.adapters import probe_script
-from rollout.adapters.probe import _COMMAND, OverSsh, VipProbe
+from rollout.adapters.probe import _COMMAND, OutsideProbe, OverSsh
 from rollout.engine.ports import Probe
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.site import Gateway, ProbePoint, SshAccess
+from rollout.site.load import load_site
 from tests.unit.sshd import SshServer, ssh_server
 
 
@@ -67,6 +68,11 @@ def gateway(port: int) -> Gateway:
 
 
 HERE = ProbePoint("here", None, "/shop", "shop.example")
+LAB = Path(__file__).resolve().parents[2] / "inventory" / "lab"
+
+
+def outside_probe(point: ProbePoint) -> OutsideProbe:
+    return OutsideProbe(replace(load_site(LAB), probe=point))
 
 
 def asked(port: int, **changes: Any) -> dict[str, Any]:
@@ -85,7 +91,7 @@ def asked(port: int, **changes: Any) -> dict[str, Any]:
 def test_every_sample_is_a_connection_of_its_own_for_the_sites_host_and_path() -> None:
     answers = Answers(hosts=[], ports=set())
     with gateway_answering(answers) as port:
-        probe: Probe = VipProbe(HERE)
+        probe: Probe = outside_probe(HERE)
         result = probe.fetch(gateway(port), 12)
     assert (result.tried, result.ok, result.detail) == (12, 12, "")
     assert answers.hosts == ["shop.example/shop"] * 12
@@ -95,14 +101,14 @@ def test_every_sample_is_a_connection_of_its_own_for_the_sites_host_and_path() -
 
 def test_an_error_from_the_gateway_is_a_lost_request() -> None:
     with gateway_answering(Answers(status=503)) as port:
-        result = VipProbe(HERE).fetch(gateway(port), 3)
+        result = outside_probe(HERE).fetch(gateway(port), 3)
     assert (result.tried, result.ok, result.detail) == (3, 0, "3 x HTTP 503")
 
 
 def test_a_refused_connection_is_lost_and_says_so() -> None:
     with gateway_answering(Answers()) as port:
         pass
-    result = VipProbe(HERE).fetch(gateway(port), 3)
+    result = outside_probe(HERE).fetch(gateway(port), 3)
     assert (result.tried, result.ok, result.detail) == (3, 0, "3 x Connection refused")
 
 
@@ -119,7 +125,7 @@ def test_no_sample_starts_after_the_budget_and_untried_ones_are_not_counted() ->
 
 
 def test_no_samples_ask_nothing() -> None:
-    assert VipProbe(HERE).fetch(gateway(1), 0).tried == 0
+    assert outside_probe(HERE).fetch(gateway(1), 0).tried == 0
 
 
 def test_the_script_that_is_sent_away_is_the_one_that_runs_here() -> None:
@@ -145,7 +151,7 @@ def test_over_ssh_the_outside_host_asks_and_one_connection_serves_all_fetches(
     outside: tuple[SshServer, SshAccess],
 ) -> None:
     server, access = outside
-    probe = VipProbe(replace(HERE, ssh=access))
+    probe = outside_probe(replace(HERE, ssh=access))
     with gateway_answering(Answers()) as port:
         results = [probe.fetch(gateway(port), 5) for _ in range(3)]
     assert [(r.tried, r.ok) for r in results] == [(5, 5)] * 3
@@ -159,7 +165,7 @@ def test_no_word_of_the_site_reaches_the_outside_hosts_shell(
     trap = tmp_path / "trap"
     point = ProbePoint("outside", access, f"/'; touch {trap}; '", f"$(touch {trap})")
     with gateway_answering(Answers()) as port:
-        VipProbe(point).fetch(gateway(port), 1)
+        outside_probe(point).fetch(gateway(port), 1)
     assert server.commands == [_COMMAND]
     assert not trap.exists()
 
@@ -168,7 +174,7 @@ def test_a_connection_that_died_between_two_fetches_is_made_anew(
     outside: tuple[SshServer, SshAccess],
 ) -> None:
     server, access = outside
-    probe = VipProbe(replace(HERE, ssh=access))
+    probe = outside_probe(replace(HERE, ssh=access))
     with gateway_answering(Answers()) as port:
         probe.fetch(gateway(port), 1)
         server.drop_connections()

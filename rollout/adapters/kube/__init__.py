@@ -4,3 +4,5 @@ The official client does authentication, TLS and connection pooling; bodies are 
 projections. Its typed models are 20 times slower on a thousand nodes, and one field that an API server
 leaves out kills a whole watch.
 """
+
+from rollout.adapters.kube.cluster import KubeCluster as KubeCluster

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -32,8 +33,16 @@ class KubeCluster:
 
     def __init__(self, site: Site, api: KubeApi | None = None) -> None:
         self._site = site
-        self._api = api or connect(site.kubernetes)
-        self._resources = Resources(self._api)
+        self._given = api
+
+    @cached_property
+    def _api(self) -> KubeApi:
+        """At first use: a site may be looked at before its cluster and its kubeconfig are there."""
+        return self._given or connect(self._site.kubernetes)
+
+    @cached_property
+    def _resources(self) -> Resources:
+        return Resources(self._api)
 
     def version(self) -> str:
         """As the server writes it, such as v1.35.8."""
