@@ -9,10 +9,10 @@ export PYTHON
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
-demo: venv lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses no request (ARGS="-o json")
+demo: lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses no request (ARGS="-o json")
 	@.venv/bin/rackroll demo $(ARGS)
 
-test: venv lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
+test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 	@scripts/run-tests $(ARGS)
 
 lint: venv ## ruff, mypy strict, import contracts
@@ -21,7 +21,7 @@ lint: venv ## ruff, mypy strict, import contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-lab-up: venv lab-tools ## start the embedded lab of SITE (inventory/lab)
+lab-up: lab-tools ## start the embedded lab of SITE (inventory/lab)
 	@.venv/bin/rackroll lab up -i $(SITE)
 
 lab-down: venv ## stop it and leave nothing behind
@@ -33,8 +33,8 @@ helm: ## find Helm, or build it into ~/.cache/rackroll
 venv:
 	@scripts/bootstrap
 
-# What the lab needs beyond Python. Where no lab is possible nothing is installed: the demo runs simulated.
-lab-tools: venv
+# .venv and what the lab needs beyond Python.
+lab-tools:
 	@scripts/lab-tools
 
 clean: ## stop the lab, remove .venv, caches and build products (never ~/.cache/rackroll)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Print constraints.txt: rackroll's dependencies, and theirs, at the versions in the environment that runs this.
 
-Use: .venv/bin/pip install --upgrade ...; make test; .venv/bin/python scripts/pin > constraints.txt
+Use: .venv/bin/pip install --upgrade ...; make test; .venv/bin/python scripts/pin.py > constraints.txt
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 HEAD = """\
-# Every package that rackroll and its tests need, at the version they were tested with. Written by scripts/pin.
+# Every package that rackroll and its tests need, at the version they were tested with. Written by scripts/pin.py.
 # pyproject.toml has the lower bounds; `make` installs exactly these.
 """
 
