@@ -81,7 +81,7 @@ class Session:
                 self._connection = self._opened()
             # printf joins the marker from two words: the terminal's echo of what we type cannot look like it.
             self._connection.write_channel(f"{command}\nprintf '\\n%s-%s=%s=\\n' rackroll {number} $?\n")
-            return _answer(_read(self._connection, re.compile(rf"rackroll-{number}=(\d+)="), timeout))
+            return _answer(_read(self._connection, re.compile(rf"rackroll-{number}=(\d+)=\r?\n"), timeout))
         except _lost_line() as error:
             self.close()
             raise _unreachable(self._switch, error) from error
@@ -92,7 +92,7 @@ class Session:
         connection.write_channel(
             "exec env PS1= PS2= VTYSH_PAGER=cat TERM=dumb /bin/sh\nstty -echo; printf '%s-%s\\n' rackroll ready\n"
         )
-        _read(connection, re.compile("rackroll-ready"), CONNECT_TIMEOUT)
+        _read(connection, re.compile(r"rackroll-ready\r?\n"), CONNECT_TIMEOUT)
         return connection
 
 
