@@ -1,0 +1,69 @@
+"""``rackroll apply`` and ``rackroll resume``: carry out a plan, or go on with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options import inventory_option, output_option, yes_option
+from rollout.cli.output import confirm, emit, say
+
+if TYPE_CHECKING:
+    from rollout.engine.run import RunOutcome
+
+EXIT_CODES = {"done": 0, "failed": 1, "held": 5, "interrupted": 130}
+
+
+@click.command()
+@click.argument("plan_file", metavar="PLAN", type=click.Path(path_type=Path))
+@inventory_option
+@output_option
+@yes_option
+@click.pass_context
+def apply(ctx: click.Context, plan_file: Path, inventory: Path, output: str, yes: bool) -> None:
+    """Carry out a saved plan; refused when the file was edited or the site moved since.
+
+    Ctrl-C stops at a safe point; `rackroll resume` goes on from there, also after kill -9.
+    """
+    from rollout.cli.progress import Progress
+    from rollout.cli.wording import describe
+    from rollout.cli.world import build_world
+    from rollout.engine.run import apply as run_plan
+    from rollout.planner.codec import read_plan
+    from rollout.site.load import load_site
+
+    plan = read_plan(plan_file)
+    site = load_site(inventory)
+    confirm(f"{plan.kind} of {site.name}: {plan.steps} steps. Carry it out?", yes=yes)
+    title = f"{plan.kind} of {site.name}, plan {plan.id[:12]}: {plan.steps} steps"
+    with Progress(title, describe) as progress:
+        outcome = run_plan(build_world(site), plan, observer=progress.observe)
+    _finish(ctx, outcome, output, inventory)
+
+
+@click.command()
+@inventory_option
+@output_option
+@click.pass_context
+def resume(ctx: click.Context, inventory: Path, output: str) -> None:
+    """Go on with the run that was held, interrupted or killed, from the step it was in."""
+    from rollout.cli.progress import Progress
+    from rollout.cli.wording import describe
+    from rollout.cli.world import build_world
+    from rollout.engine.run import resume as resume_run
+    from rollout.site.load import load_site
+
+    site = load_site(inventory)
+    with Progress(f"resuming the run on {site.name}", describe) as progress:
+        outcome = resume_run(build_world(site), observer=progress.observe)
+    _finish(ctx, outcome, output, inventory)
+
+
+def _finish(ctx: click.Context, outcome: RunOutcome, output: str, inventory: Path) -> None:
+    value = {"run": outcome.run, "outcome": outcome.word, "detail": outcome.detail}
+    emit(value, output, lambda: f"run {outcome.run[:12]}: {outcome.word}" + (f"\n{outcome.detail}" if outcome.detail else ""))
+    if outcome.word in ("held", "interrupted", "failed"):
+        say(f"rackroll: to go on: rackroll resume -i {inventory}")
+    ctx.exit(EXIT_CODES[outcome.word])
