@@ -10,9 +10,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
+from lab.host.enter import bounding_set
 from lab.load.tally import LoadCount
+from lab.state import read_state
 from rollout.errors import StepFailed
-from rollout.model.site import Gateway, ProbePoint
+from rollout.model.site import Gateway, ProbePoint, Site
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +30,17 @@ def load_argv(gateway: Gateway, probe: ProbePoint, *, rate: float, keepalive: in
         "--keepalive": str(keepalive),
     }
     return [sys.executable, "-m", "lab.load", *(word for pair in options.items() for word in pair)]
+
+
+def from_outside(site: Site, argv: Sequence[str]) -> list[str]:
+    """``argv`` in the network namespace of the lab's outside client, and only there.
+
+    Only the network: the load's interpreter and code need not lie on the filesystem that the lab hosts see.
+    nsenter does not fork here, so the process started is the load itself.
+    """
+    client = read_state(site.folder).host(site.probe.name)
+    enter = ["nsenter", f"--target={client.init.pid}", "--net", "--"]
+    return [*enter, "setpriv", f"--bounding-set={bounding_set()}", "--", *argv]
 
 
 class RunningLoad(AbstractContextManager["RunningLoad"]):
