@@ -34,7 +34,7 @@ def down(inventory: Path) -> None:
     """Remove the lab, also a broken one; nothing of it is left behind."""
     from lab.lifecycle import down as lab_down
 
-    lab_down(_folder(inventory), progress=say)
+    lab_down(_folder(inventory))
     say("lab down")
 
 

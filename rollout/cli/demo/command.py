@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from rollout.cli.options import output_option
 from rollout.cli.output import emit, say
 
-RATE_PER_SECOND = 120.0
-KEPT_ALIVE = 20
+if TYPE_CHECKING:
+    from rollout.cli.demo.score import Score
+
 TARGET = "1.31.1"
 
 
@@ -25,18 +27,27 @@ def demo(ctx: click.Context, output: str, version: str, simulated: bool) -> None
     from rollout.cli.demo.scoreboard import render_scoreboard
 
     why = "asked for with --simulated" if simulated else why_no_namespaces()
-    if why:
-        say(f"SIMULATED: network-namespace hosts are not used here ({why}).")
-        say("The same plan runs on the simulated cluster alone; hosts, ToRs and requests below are a model.")
-    score, nodes = _play(version, simulated=bool(why))
-    colour = sys.stdout.isatty() and ctx.color is not False
+    score = _simulated(version, why) if why else _on_the_lab(version)
+    colour = sys.stdout.isatty() and output == "table"
     emit(score.document(), output, lambda: render_scoreboard(score, simulated=bool(why), colour=colour))
-    broken = score.broken_promises(nodes)
+    broken = score.broken_promises()
     for promise in broken:
         say(f"rackroll: not kept: {promise}")
     if broken:
         ctx.exit(1)
 
 
-def _play(version: str, *, simulated: bool):  # noqa: ANN202
-    raise NotImplementedError
+def _on_the_lab(version: str) -> Score:
+    from rollout.cli.demo.acts import play
+    from rollout.cli.demo.lab_stage import LabTheatre
+
+    return play(LabTheatre(say), version, say)
+
+
+def _simulated(version: str, why: str) -> Score:
+    from rollout.cli.demo.acts import play
+    from rollout.cli.demo.simulated_stage import SimulatedTheatre
+
+    say(f"SIMULATED: network-namespace hosts are not used here ({why}).")
+    say("The same plan runs on the simulated cluster alone: hosts, ToRs and requests below are a model.")
+    return play(SimulatedTheatre(say), version, say)

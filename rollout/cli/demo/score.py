@@ -28,6 +28,7 @@ class Score:
     gateways_min_in_rib: int
     naive_lost: int
     naive_min_in_rib: int
+    nodes: int
     hosts_changed: int
     hosts_unchanged_second_run: int
     tor_lines_applied: int
@@ -54,7 +55,7 @@ class Score:
             },
         }
 
-    def broken_promises(self, nodes: int) -> tuple[str, ...]:
+    def broken_promises(self) -> tuple[str, ...]:
         """What the demo promised and this run did not keep; empty is the only good answer."""
         claims = (
             (self.lost == 0, f"{self.lost} fresh requests lost in the upgrade"),
@@ -65,8 +66,8 @@ class Score:
             ),
             (self.naive_lost > 0, "the naive upgrade lost nothing: the meter cannot tell good from bad"),
             (
-                self.hosts_unchanged_second_run == nodes,
-                f"the second host run left only {self.hosts_unchanged_second_run} of {nodes} hosts unchanged",
+                self.hosts_unchanged_second_run == self.nodes,
+                f"the second host run left only {self.hosts_unchanged_second_run} of {self.nodes} hosts unchanged",
             ),
             (self.tor_second_diff_empty, "the second ToR diff is not empty"),
         )
