@@ -29,17 +29,17 @@ def _mesh_role(site: Site, mesh: Mesh) -> SubjectRole:
 def build_world(site: Site) -> World:
     """Real adapters; nothing is contacted before the first call."""
     from rollout.adapters.helm import HelmCharts
-    from rollout.adapters.hosts import PyinfraHosts
-    from rollout.adapters.kube import KubeCluster
-    from rollout.adapters.probe import OutsideProbe
-    from rollout.adapters.switches import NetmikoSwitches
+    from rollout.adapters.hosts.parent import PyinfraHosts
+    from rollout.adapters.kube.cluster import KubeCluster
+    from rollout.adapters.probe import VipProbe
+    from rollout.adapters.switches.port import SshSwitches
 
     return World(
         site=site,
         hosts=PyinfraHosts(site),
-        switches=NetmikoSwitches(site),
-        charts=HelmCharts(site),
+        switches=SshSwitches(site),
+        charts=HelmCharts(site.kubernetes),
         cluster=KubeCluster(site),
-        probe=OutsideProbe(site),
+        probe=VipProbe(site.probe),
         roles=roles_of(site),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from lab.lifecycle import down, up
 from lab.load.process import RunningLoad, from_outside, load_argv
 from lab.sitecopy import copy_site
+from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.cli.demo.record import RecordedHosts, RecordedSwitches
 from rollout.cli.demo.stage import KEPT_ALIVE, LAB_SITE, RATE_PER_SECOND
 from rollout.cli.world import build_world
@@ -38,7 +40,9 @@ class LabStage:
         return RunningLoad(from_outside(self.site, argv))
 
     def envoys(self) -> str:
-        return "?"
+        """Asked of each gateway's Envoy itself, by exec: the version in its ``server_info``."""
+        pods = (proxy for proxy in self.world.cluster.proxies() if proxy.gateway)
+        return "+".join(sorted({_envoy_version(self.site, pod.namespace, pod.pod) for pod in pods}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,16 @@ class LabTheatre:
             yield _staged(site, time.monotonic() - started)
         finally:
             _clear(folder)
+
+
+def _envoy_version(site: Site, namespace: str, pod: str) -> str:
+    info = run_in_container(
+        site.kubernetes,
+        Container(namespace, pod, "istio-proxy"),
+        ("pilot-agent", "request", "GET", "server_info"),
+    )
+    # "version" reads <commit>/<release>/<tree state>/<build type>/<TLS library>
+    return str(json.loads(info)["version"]).split("/")[1]
 
 
 def demo_folder() -> Path:
