@@ -19,6 +19,7 @@ _COMMANDS = {
     "plan": ("rollout.cli.plan", "plan", "Work out what would be done, and prove it."),
     "apply": ("rollout.cli.apply", "apply", "Carry out a saved plan."),
     "resume": ("rollout.cli.apply", "resume", "Go on with the run that was held, interrupted or killed."),
+    "abandon": ("rollout.cli.apply", "abandon", "Give the unfinished run up; what it left stays as it is."),
     "status": ("rollout.cli.status", "status", "Show the current or last run of a site."),
 }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.model.event import Event, GatewaysSampled, RunFinished, StepFinished, StepHeld, StepStarted
+from rollout.planner.titles import title as words
 
 RECENT_STEPS = 6
 
@@ -38,10 +38,9 @@ class Progress:
     """A context that shows events while it is open; ``observe`` is handed to the engine."""
 
     def __init__(
-        self, title: str, describe: Callable[[object], str], *, lost: LossReader = no_load, console: Console | None = None
+        self, title: str, *, lost: LossReader = no_load, console: Console | None = None
     ) -> None:
         self._title = title
-        self._describe = describe
         self._lost = lost
         self._console = console or Console(stderr=True, highlight=False)
         self._live: Live | None = None
@@ -83,7 +82,7 @@ class Progress:
     def _finished(self, event: StepFinished) -> None:
         mark = Text("  ✓ ", style="green") if event.outcome == "done" else Text("  = ", style="dim")
         seconds = event.took.total_seconds()
-        self._line(mark + Text(f"[{event.number}/{event.total}] {self._describe(event.step.effect)}  {seconds:.1f}s"))
+        self._line(mark + Text(f"[{event.number}/{event.total}] {words(event.step.effect)}  {seconds:.1f}s"))
 
     def _held(self, event: StepHeld) -> None:
         for finding in event.findings:
@@ -104,7 +103,7 @@ class Progress:
 
     def _step_line(self, step: StepStarted) -> Text:
         return Text("  ▸ ", style="cyan") + Text(
-            f"[{step.number}/{step.total}] {step.wave} · {step.stage} · {self._describe(step.step.effect)}"
+            f"[{step.number}/{step.total}] {step.wave} · {step.stage} · {words(step.step.effect)}"
         )
 
     def _bar(self, step: StepStarted) -> Table:

@@ -12,14 +12,14 @@ from lab.load.tally import LoadCount
 from rollout.cli.demo.score import Score, Versions
 from rollout.cli.demo.stage import ECHO_APP, Stage, Theatre
 from rollout.cli.progress import LossReader, Progress, no_load
-from rollout.cli.wording import describe
 from rollout.engine.observe import observe
+from rollout.engine.outcome import Word
 from rollout.engine.run import apply
 from rollout.errors import StepFailed
 from rollout.model.event import Event, GatewaysSampled
 from rollout.model.plan import Plan
 from rollout.planner.bringup import plan_bringup
-from rollout.planner.naive import plan_naive_upgrade
+from rollout.planner.naive import is_negative_control, plan_naive_upgrade
 from rollout.planner.upgrade import plan_upgrade
 
 WARM_SECONDS = 3.0
@@ -146,12 +146,12 @@ def _carry_out(
     also: Callable[[Event], None] = lambda event: None,
 ) -> None:
     moves = ", ".join(f"{t.subject} {t.before or 'none'} → {t.after}" for t in plan.targets)
-    with Progress(f"{title} of {stage.site.name}: {moves}, {plan.steps} steps", describe, lost=lost) as progress:
+    with Progress(f"{title} of {stage.site.name}: {moves}, {plan.steps} steps", lost=lost) as progress:
 
         def watch(event: Event) -> None:
             progress.observe(event)
             also(event)
 
-        outcome = apply(stage.world, plan, observer=watch)
-    if outcome.word != "done":
+        outcome = apply(stage.world, plan, observer=watch, negative_control=is_negative_control(plan))
+    if outcome.word is not Word.DONE:
         raise StepFailed(f"the run ended as {outcome.word}: {outcome.detail}", where=title)
