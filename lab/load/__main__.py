@@ -139,7 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--path", default="/")
     parser.add_argument("--rate", type=float, default=120.0, help="fresh connections per second")
     parser.add_argument("--keepalive", type=int, default=20, help="kept-alive connections")
-    parser.add_argument("--keepalive-rate", type=float, default=5.0, help="requests per second on each of them")
+    parser.add_argument(
+        "--keepalive-rate", type=float, default=5.0, help="requests per second on each of them"
+    )
     parser.add_argument("--timeout", type=float, default=3.0, help="seconds after which a request is lost")
     parser.add_argument("--max-seconds", type=float, default=900.0)
     return parser

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 
 from lab.simulated.fabric import SimulatedFabric
-from roles.tor.render import intended
+from roles.tor.intent import intended
+from roles.tor.merge import merged
 from rollout.engine.ports import HostOutcome, PeerState, SwitchChange
 from rollout.model.observed import ProbeResult
 from rollout.model.site import Address, Gateway, Node, Site, Switch
@@ -84,4 +85,7 @@ def answers(fabric: SimulatedFabric, number: int) -> bool:
 
 
 def intended_lines(site: Site, switch: Switch) -> tuple[str, ...]:
-    return tuple(line.strip() for line in intended(site, switch).splitlines() if line.strip() not in ("", "!"))
+    """The lines that rackroll owns on this switch, by the renderer that the FRR adapter uses too."""
+    bare = f"router bgp {switch.asn}\nexit\n!\n"
+    text = merged(bare, intended(site, switch))
+    return tuple(line for line in map(str.strip, text.splitlines()) if line not in ("", "!", "exit"))

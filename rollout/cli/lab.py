@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rollout.cli.options import inventory_option, output_option
 from rollout.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from lab.status import LabStatus, Part
 
 
 @click.group()
@@ -43,11 +47,25 @@ def down(inventory: Path) -> None:
 @output_option
 def status(inventory: Path, output: str) -> None:
     """Say what is real, what is simulated, and whether it runs."""
-    from lab.lifecycle import status as lab_status
-    from lab.report import render_status, status_document
+    from dataclasses import asdict
+
+    from lab.status import status as lab_status
 
     found = lab_status(_folder(inventory))
-    emit(status_document(found), output, lambda: render_status(found))
+    emit({**asdict(found), "up": found.up}, output, lambda: _table(found))
+
+
+def _table(found: LabStatus) -> str:
+    if not found.parts:
+        return "no lab here: rackroll lab up makes one"
+    rows = [_row(part) for part in found.parts]
+    state = "up" if found.up else "NOT complete"
+    return "\n".join([f"lab {found.site} is {state}", *rows])
+
+
+def _row(part: Part) -> str:
+    count = f"{part.running}" if part.expected is None else f"{part.running}/{part.expected}"
+    return f"  {part.truth.value:9}  {count:>7}  {part.name:24}  {part.detail}"
 
 
 def _folder(inventory: Path) -> Path:

@@ -16,9 +16,11 @@ class LazyGroup(click.Group):
         self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
         if cmd_name not in self._lazy:
             return None
         module, attribute, _ = self._lazy[cmd_name]
@@ -27,6 +29,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
         rows = [(name, text) for name, (_, _, text) in self._lazy.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

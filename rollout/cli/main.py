@@ -13,7 +13,11 @@ from rollout.errors import RackrollError
 EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
-    "demo": ("rollout.cli.demo.command", "demo", "Build the lab, bring it up, upgrade it under load, show the score."),
+    "demo": (
+        "rollout.cli.demo.command",
+        "demo",
+        "Build the lab, bring it up, upgrade it under load, show the score.",
+    ),
     "lab": ("rollout.cli.lab", "lab", "Build, inspect and remove the embedded lab."),
     "site": ("rollout.cli.site", "site", "Check a site file, or print its schema."),
     "plan": ("rollout.cli.plan", "plan", "Work out what would be done, and prove it."),

@@ -17,7 +17,7 @@ def emit(value: Any, output: str, table: Callable[[], str]) -> None:
     elif output == "yaml":
         import yaml
 
-        click.echo(yaml.safe_dump(value, sort_keys=False), nl=False)
+        click.echo(yaml.safe_dump(json.loads(json.dumps(value)), sort_keys=False), nl=False)
     else:
         click.echo(table())
 

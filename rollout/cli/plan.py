@@ -16,9 +16,13 @@ EXIT_CHANGES = 2
 def _plan_options(command: click.decorators.FC) -> click.decorators.FC:
     for option in (
         click.option(
-            "--detailed-exitcode", is_flag=True, help="Exit 2 when there is something to do, 0 when there is not."
+            "--detailed-exitcode",
+            is_flag=True,
+            help="Exit 2 when there is something to do, 0 when there is not.",
         ),
-        click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply`."),
+        click.option(
+            "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `apply`."
+        ),
         output_option,
         inventory_option,
     ):
@@ -34,7 +38,9 @@ def plan() -> None:
 @plan.command()
 @_plan_options
 @click.pass_context
-def bringup(ctx: click.Context, inventory: Path, output: str, out: Path | None, detailed_exitcode: bool) -> None:
+def bringup(
+    ctx: click.Context, inventory: Path, output: str, out: Path | None, detailed_exitcode: bool
+) -> None:
     """A greenfield site: hosts, ToR, MetalLB, mesh, gateways, and an outside probe at the end."""
     from rollout.cli.world import build_world
     from rollout.engine.observe import observe
@@ -64,7 +70,9 @@ def upgrade(
         raise click.UsageError(f"--to {target}: expected SUBJECT=VERSION, for example --to istio=1.31.1")
     site = load_site(inventory)
     world = build_world(site)
-    _show(ctx, plan_upgrade(site, observe(world), world.roles, subject, version), output, out, detailed_exitcode)
+    _show(
+        ctx, plan_upgrade(site, observe(world), world.roles, subject, version), output, out, detailed_exitcode
+    )
 
 
 def _show(ctx: click.Context, plan: Plan, output: str, out: Path | None, detailed_exitcode: bool) -> None:

@@ -37,9 +37,7 @@ def no_load() -> int | None:
 class Progress:
     """A context that shows events while it is open; ``observe`` is handed to the engine."""
 
-    def __init__(
-        self, title: str, *, lost: LossReader = no_load, console: Console | None = None
-    ) -> None:
+    def __init__(self, title: str, *, lost: LossReader = no_load, console: Console | None = None) -> None:
         self._title = title
         self._lost = lost
         self._console = console or Console(stderr=True, highlight=False)
@@ -52,7 +50,9 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
-            self._live = Live(get_renderable=self._panel, console=self._console, refresh_per_second=4, transient=False)
+            self._live = Live(
+                get_renderable=self._panel, console=self._console, refresh_per_second=4, transient=False
+            )
             self._live.start()
         else:
             self._console.print(self._title)

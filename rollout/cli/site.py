@@ -29,7 +29,9 @@ def check(inventory: Path, output: str) -> None:
         "racks": len(found.racks),
         "nodes": len(found.nodes),
         "gatewayNodes": len(found.gateway_nodes),
-        "meshes": [{"name": mesh.name, "kind": mesh.kind.value, "version": mesh.version} for mesh in found.meshes],
+        "meshes": [
+            {"name": mesh.name, "kind": mesh.kind.value, "version": mesh.version} for mesh in found.meshes
+        ],
         "vips": [str(gateway.vip) for gateway in found.gateways],
     }
     emit(value, output, lambda: _sentence(value))
@@ -38,7 +40,7 @@ def check(inventory: Path, output: str) -> None:
 @site.command()
 def schema() -> None:
     """Print the JSON Schema of site.yaml."""
-    from rollout.site.schema import json_schema
+    from rollout.site.jsonschema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 

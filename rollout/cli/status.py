@@ -28,7 +28,11 @@ def status(inventory: Path, output: str) -> None:
     site = load_site(inventory)
     found = read_status(run_dir(site))
     if found is None:
-        emit(None, output, lambda: f"{site.name}: no run yet; `rackroll plan bringup -i {inventory}` is the first")
+        emit(
+            None,
+            output,
+            lambda: f"{site.name}: no run yet; `rackroll plan bringup -i {inventory}` is the first",
+        )
         return
     emit(_document(found), output, lambda: _table(found))
 

@@ -61,7 +61,9 @@ def play(theatre: Theatre, version: str, say: Say) -> Score:
         hosts_changed = len({o.node for o in stage.hosts.outcomes if o.changed})
         tor_lines = sum(len(change.diff) for change in stage.switches.changes)
         unchanged, diff_empty = second_host_run(stage), second_diff_empty(stage)
-        say(f"second look: {unchanged} of {len(stage.site.nodes)} hosts unchanged, ToR diff empty: {diff_empty}")
+        say(
+            f"second look: {unchanged} of {len(stage.site.nodes)} hosts unchanged, ToR diff empty: {diff_empty}"
+        )
         good = upgrade(stage, version)
         seconds_up, total, nodes = stage.seconds_up, len(stage.site.gateway_nodes), len(stage.site.nodes)
     say("negative control: the same upgrade on a fresh lab, evict first and all racks at once")
@@ -143,14 +145,15 @@ def _carry_out(
     title: str,
     *,
     lost: LossReader = no_load,
-    also: Callable[[Event], None] = lambda event: None,
+    also: Callable[[Event], None] | None = None,
 ) -> None:
     moves = ", ".join(f"{t.subject} {t.before or 'none'} → {t.after}" for t in plan.targets)
     with Progress(f"{title} of {stage.site.name}: {moves}, {plan.steps} steps", lost=lost) as progress:
 
         def watch(event: Event) -> None:
             progress.observe(event)
-            also(event)
+            if also is not None:
+                also(event)
 
         outcome = apply(stage.world, plan, observer=watch, negative_control=is_negative_control(plan))
     if outcome.word is not Word.DONE:

@@ -19,7 +19,9 @@ TARGET = "1.31.1"
 @click.command()
 @output_option
 @click.option("--to", "version", default=TARGET, show_default=True, help="Istio version to upgrade to.")
-@click.option("--simulated", is_flag=True, help="Use the simulated cluster alone, even where namespaces work.")
+@click.option(
+    "--simulated", is_flag=True, help="Use the simulated cluster alone, even where namespaces work."
+)
 @click.pass_context
 def demo(ctx: click.Context, output: str, version: str, simulated: bool) -> None:
     """Lab up, bringup, upgrade under load, the same upgrade done naively, scoreboard, lab down."""

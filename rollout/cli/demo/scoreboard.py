@@ -28,7 +28,11 @@ def render_scoreboard(score: Score, *, simulated: bool, colour: bool) -> str:
         f"{score.naive_min_in_rib} of {score.gateways_total}",
     )
     table.add_section()
-    table.add_row("hosts changed, then unchanged again", f"{score.hosts_changed}, {score.hosts_unchanged_second_run}", "")
+    table.add_row(
+        "hosts changed, then unchanged again",
+        f"{score.hosts_changed}, {score.hosts_unchanged_second_run}",
+        "",
+    )
     table.add_row("ToR lines applied", f"{score.tor_lines_applied}", "")
     table.add_row("second ToR diff", "empty" if score.tor_second_diff_empty else "[red]NOT EMPTY[/]", "")
     table.add_row("lab up / bringup / upgrade", _seconds(score), "")

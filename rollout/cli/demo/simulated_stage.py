@@ -101,6 +101,7 @@ def _await_ready(process: subprocess.Popen[bytes], folder: Path, log: Path) -> N
         if process.poll() is not None or time.monotonic() > deadline:
             tail = log.read_text(errors="replace").strip().splitlines()[-1:]
             raise Unreachable(
-                f"the simulated Kubernetes API did not start: {' '.join(tail) or 'no output'}", where=str(folder)
+                f"the simulated Kubernetes API did not start: {' '.join(tail) or 'no output'}",
+                where=str(folder),
             )
         time.sleep(0.05)
