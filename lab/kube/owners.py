@@ -36,6 +36,9 @@ class OwnerIndex:
     def exists(self, uid: str) -> bool:
         return uid in self._by_uid
 
+    def place_of(self, uid: str) -> Ref | None:
+        return self._by_uid.get(uid)
+
     def dependents(self, uid: str) -> tuple[Ref, ...]:
         return tuple(self._dependents.get(uid, ()))
 

@@ -55,8 +55,11 @@ class Store:
 
     def register(self, resource: Resource) -> None:
         """Serve a resource; further versions of the same (group, plural) share its objects."""
-        if resource.key not in self._collections:
+        known = self._collections.get(resource.key)
+        if known is None:
             self._collections[resource.key] = Collection(resource, self._version, self._history)
+        elif known.resource.version == resource.version:
+            known.resource = resource
 
     def unregister(self, key: Key) -> None:
         self._collections.pop(key, None)
