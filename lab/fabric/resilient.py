@@ -43,7 +43,7 @@ Routes = Mapping[str, frozenset[Hop]]
 class Table:
     """What one switch's resilient table holds, and the kernel ids given so far."""
 
-    hops: dict[Hop, int] = field(default_factory=dict)
+    hops: dict[Hop, tuple[int, int]] = field(default_factory=dict)
     groups: dict[str, int] = field(default_factory=dict)
     routes: dict[str, frozenset[Hop]] = field(default_factory=dict)
     next_id: int = HIGHEST_ID
@@ -66,11 +66,16 @@ def changes(table: Table, wanted: Routes) -> Iterator[str]:
 
 
 def _repoint(table: Table, vip: str, hops: frozenset[Hop]) -> Iterator[str]:
-    """Replacing a group in place is what moves idle buckets only; a new group would move every flow."""
+    """Replacing a group in place is what moves idle buckets only; a new group would move every flow.
+
+    Each next-hop is in its group twice: in a group of one the kernel skips the hash, so that no bucket ever
+    counts as busy, and the second member would take half of them at once.
+    """
     for hop in sorted(hops - set(table.hops)):
-        table.hops[hop] = table.new_id()
-        yield f"nexthop replace id {table.hops[hop]} via {hop[0]} dev {hop[1]}"
-    members = "/".join(str(table.hops[hop]) for hop in sorted(hops))
+        table.hops[hop] = (table.new_id(), table.new_id())
+        for twin in table.hops[hop]:
+            yield f"nexthop replace id {twin} via {hop[0]} dev {hop[1]}"
+    members = "/".join(str(twin) for hop in sorted(hops) for twin in table.hops[hop])
     group = table.groups.get(vip) or table.groups.setdefault(vip, table.new_id())
     resilient = f"type resilient buckets {BUCKETS} idle_timer {IDLE_SECONDS}"
     yield f"nexthop replace id {group} group {members} {resilient}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import netns
+from lab import netns, services
 from lab.host.enter import command
 from lab.lifecycle import down, status, up
 from lab.process import kill
-from lab.services import FORWARD
 from lab.sitecopy import copy_site
 from lab.state import LabState, read_state
 from lab.status import Truth
@@ -66,13 +66,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def lab(site: Site) -> Iterator[LabState]:
+    """Without the lab daemon: its speakers own the nodes' BGP, and here it is configured by hand."""
     began = time.monotonic()
-    try:
-        state = up(site, progress=lambda _line: None)
-        assert time.monotonic() - began < 15
-        yield state
-    finally:
-        down(site.folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "installed", lambda module: module != services.DAEMON)
+        try:
+            state = up(site, progress=lambda _line: None)
+            assert time.monotonic() - began < 15
+            yield state
+        finally:
+            down(site.folder)
 
 
 def inside(lab: LabState, host: str, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -250,19 +253,18 @@ def announce(lab: LabState, site: Site, node: str, *, yes: bool) -> None:
     vtysh(lab, node, "configure terminal", bgp, "address-family ipv4 unicast", line)
 
 
-def next_hops(lab: LabState, switch: str, table: str) -> int:
-    namespace = lab.host(switch).namespace
-    shown = ["ip", "-n", namespace, "route", "show", f"{VIP}/32", "table", table]
-    return subprocess.run(shown, capture_output=True, text=True, check=False).stdout.count("via")
+def next_hops(lab: LabState, switch: str) -> int:
+    """Distinct ones in the switch's resilient table."""
+    shown = ["ip", "-n", lab.host(switch).namespace, "route", "show", f"{VIP}/32", "table", "100"]
+    text = subprocess.run(shown, capture_output=True, text=True, check=False).stdout
+    return len(set(re.findall(r"via (\S+)", text)))
 
 
-def test_flows_stay_where_they_are_while_another_next_hop_leaves_and_returns(
-    site: Site, announced: LabState
-) -> None:
-    """The client outside reaches the VIP; 40 flows, ECMP over two nodes, one node withdraws and comes back."""
+def test_flows_stay_where_they_are_when_another_next_hop_returns(site: Site, announced: LabState) -> None:
+    """The outside client reaches the VIP over two nodes; 40 flows opened while one is away outlive its return."""
     tor, leaver, stayer = site.racks[0].switch.name, "r1n1", "r1n2"
-    assert eventually(lambda: next_hops(announced, tor, "100") == 2, within=20)
-    assert eventually(lambda: next_hops(announced, "spine", "100") == 1, within=10)
+    assert eventually(lambda: next_hops(announced, tor) == 2, within=20)
+    assert eventually(lambda: next_hops(announced, "spine") == 1, within=10)
     argv = command(announced, site.probe.name, ["/usr/bin/python3", "-c", FLOWS], die_with_parent=True)
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
 
@@ -272,19 +274,15 @@ def test_flows_stay_where_they_are_while_another_next_hop_leaves_and_returns(
             print(word, file=client.stdin, flush=True)
             return client.stdout.readline().split()
 
-        first = answers("open")
-        assert set(first) == {leaver, stayer}
+        assert set(answers("open")) == {leaver, stayer}
         announce(announced, site, leaver, yes=False)
-        assert eventually(lambda: next_hops(announced, tor, "100") == 1, within=5)
-        staying = [at for at, name in enumerate(first) if name == stayer]
-        moved = answers("again")
-        assert [moved[at] for at in staying] == [stayer] * len(staying)
+        assert eventually(lambda: next_hops(announced, tor) == 1, within=5)
+        assert set(answers("open")) == {stayer}
         announce(announced, site, leaver, yes=True)
-        assert eventually(lambda: next_hops(announced, tor, "100") == 2, within=5)
+        assert eventually(lambda: next_hops(announced, tor) == 2, within=5)
         for _ in range(6):
             time.sleep(0.5)
-            now = answers("again")
-            assert [now[at] for at in staying] == [stayer] * len(staying)
+            assert set(answers("again")) == {stayer}
         assert set(answers("fresh")) == {leaver, stayer}
         client.stdin.close()  # type: ignore[union-attr]
 
@@ -292,7 +290,7 @@ def test_flows_stay_where_they_are_while_another_next_hop_leaves_and_returns(
 @pytest.mark.usefixtures("lab")
 def test_up_starts_again_what_has_died(site: Site) -> None:
     before = read_state(site.folder)
-    forwarder = before.service(FORWARD)
+    forwarder = before.service(services.FORWARD)
     assert forwarder
     kill(forwarder.process)
     kill(before.host("r2n3").init)

@@ -36,6 +36,14 @@ def test_a_returning_next_hop_reuses_the_group_and_leaves_the_route_alone() -> N
         assert "type resilient" in lines[0]
 
 
+def test_a_lone_next_hop_is_in_its_group_twice_or_the_kernel_would_not_see_its_flows() -> None:
+    table = Table()
+    group = next(line for line in changes(table, {VIP: frozenset({A})}) if " group " in line)
+    members = group.split()[group.split().index("group") + 1].split("/")
+    assert len(set(members)) == 2
+    assert tuple(int(member) for member in members) == table.hops[A]
+
+
 def test_nothing_changes_while_frr_says_the_same() -> None:
     table = Table()
     list(changes(table, {VIP: frozenset({A, B})}))
@@ -53,6 +61,6 @@ def test_a_vip_that_frr_lost_falls_back_to_the_main_table() -> None:
 def test_ids_go_down_so_that_zebra_which_counts_up_never_takes_one() -> None:
     table = Table()
     list(changes(table, {VIP: frozenset({A, B}), "203.0.113.2": frozenset({A})}))
-    used = [*table.hops.values(), *table.groups.values()]
+    used = [*(twin for twins in table.hops.values() for twin in twins), *table.groups.values()]
     assert len(set(used)) == len(used)
     assert max(used) == HIGHEST_ID
