@@ -68,13 +68,13 @@ def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
     return copy
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(path=st.sampled_from(paths(TREE)), value=VALUES)
 def test_any_value_in_any_field(path: tuple[Any, ...], value: Any) -> None:
     outcome(yaml.safe_dump(replaced(TREE, path, value), allow_unicode=True).encode("utf-8", "replace"))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(path=st.sampled_from(paths(TREE)), other=st.sampled_from(paths(TREE)))
 def test_any_part_in_the_place_of_any_other(path: tuple[Any, ...], other: tuple[Any, ...]) -> None:
     part: Any = TREE
@@ -83,7 +83,7 @@ def test_any_part_in_the_place_of_any_other(path: tuple[Any, ...], other: tuple[
     outcome(yaml.safe_dump(replaced(TREE, path, part)).encode())
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     at=st.integers(0, len(LAB)),
     cut=st.integers(0, 40),
