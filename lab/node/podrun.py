@@ -60,23 +60,23 @@ class PodRun:
     async def run(self) -> None:
         """Live until :meth:`end`, then wind down. Cancelling kills the Envoy at once."""
         living = asyncio.create_task(self._live())
+        living.add_done_callback(self._note_bug)
         try:
             await self._ending.wait()
             await self._wind_down()
         finally:
             living.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await living
+            await asyncio.wait([living])
             await self._clean_up()
 
     async def _live(self) -> None:
         self._out.report(self.spec, self._life)
-        if self.envoy is None:
-            await self._address("replace")
-            self._tell(Life(Phase.RUNNING, ready=True))
-            return
         while not self._ending.is_set():
             try:
+                await self._address("replace")
+                if self.envoy is None:
+                    self._tell(Life(Phase.RUNNING, ready=True))
+                    return
                 await self._one_life(self.envoy)
             except EnvoyMissing as error:
                 self._tell(replace(self._life, phase=Phase.NO_IMAGE, message=str(error)))
@@ -86,7 +86,6 @@ class PodRun:
 
     async def _one_life(self, envoy: EnvoyRun) -> None:
         """From one start of the Envoy to its end."""
-        await self._address("replace")
         envoy.prepare(self._out.endpoints())
         self._process = await envoy.start()
         self._tell(replace(self._life, phase=Phase.RUNNING, ready=False, failing_since=None))
@@ -144,6 +143,10 @@ class PodRun:
     async def _address(self, verb: str) -> None:
         if not self.spec.host_network:
             await self._machine.run("ip", "address", verb, f"{self.address}/32", "dev", "lo")
+
+    def _note_bug(self, living: asyncio.Task[None]) -> None:
+        if not living.cancelled() and living.exception() is not None:
+            _log.error("%s/%s: %r", self.spec.namespace, self.spec.name, living.exception())
 
     def _tell(self, life: Life) -> None:
         """Report what changed; how long a probe has been failing is nobody else's business."""

@@ -13,14 +13,14 @@ from lab.node.wake import Wake
 from rollout.errors import RackrollError
 
 _log = logging.getLogger(__name__)
-_RESYNC = 30.0
+_RESYNC = 5.0
 
 
 class KubeProxy:
     def __init__(self, store: Store, machine: Machine) -> None:
         self._store = store
         self._machine = machine
-        self._applied = ""
+        self._applied: tuple[object, str] = (None, "")
 
     async def run(self) -> None:
         wake = Wake()
@@ -32,11 +32,12 @@ class KubeProxy:
                 await self._sync()
             except RackrollError as error:
                 _log.warning("kube-proxy on %s: %s", self._machine.name, error)
-                self._applied = ""
+                self._applied = (None, "")
 
     async def _sync(self) -> None:
         known = services(self._store.list(SERVICES), self._store.list(ENDPOINT_SLICES))
         script = render(vip_rules(known, self._machine.name))
-        if script != self._applied:
+        wanted = (self._machine.host().init, script)
+        if wanted != self._applied:
             await self._machine.run("nft", "-f", "-", script=script)
-            self._applied = script
+            self._applied = wanted

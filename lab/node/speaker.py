@@ -23,7 +23,7 @@ from lab.node.wake import Wake
 from rollout.errors import RackrollError
 
 _log = logging.getLogger(__name__)
-_RESYNC = 30.0
+_RESYNC = 5.0
 _RETRY = 1.0
 
 POOLS = Resource("metallb.io", "v1beta1", "ipaddresspools", "IPAddressPool")
