@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from rollout.engine.ports import SubjectRole, World
 from rollout.errors import PlanRefused
 from rollout.model.site import Mesh, MeshKind, Site
@@ -27,19 +29,23 @@ def _mesh_role(site: Site, mesh: Mesh) -> SubjectRole:
 
 
 def build_world(site: Site) -> World:
-    """Real adapters; nothing is contacted before the first call."""
+    """Real adapters; nothing is contacted before the first call.
+
+    Libraries below them log what our errors say better; without a handler Python would print that to stderr.
+    """
+    logging.getLogger().addHandler(logging.NullHandler())
     from rollout.adapters.helm import HelmCharts
     from rollout.adapters.hosts.parent import PyinfraHosts
     from rollout.adapters.kube.cluster import KubeCluster
-    from rollout.adapters.probe import VipProbe
+    from rollout.adapters.probe import OutsideProbe
     from rollout.adapters.switches.port import SshSwitches
 
     return World(
         site=site,
         hosts=PyinfraHosts(site),
         switches=SshSwitches(site),
-        charts=HelmCharts(site.kubernetes),
+        charts=HelmCharts(site),
         cluster=KubeCluster(site),
-        probe=VipProbe(site.probe),
+        probe=OutsideProbe(site),
         roles=roles_of(site),
     )

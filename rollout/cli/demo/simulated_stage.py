@@ -72,7 +72,7 @@ class SimulatedTheatre:
 def _staged(site: Site, cluster: KubeCluster, fabric: SimulatedFabric, seconds_up: float) -> SimulatedStage:
     hosts = RecordedHosts(SimulatedHosts())
     switches = RecordedSwitches(SimulatedSwitches(site, fabric))
-    charts, probe = HelmCharts(site.kubernetes), SimulatedProbe(fabric)
+    charts, probe = HelmCharts(site), SimulatedProbe(fabric)
     world = World(site, hosts, switches, charts, cluster, probe, roles_of(site))
     return SimulatedStage(site, world, hosts, switches, fabric, seconds_up)
 
