@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab import netns, registry, services
 from lab.command import run
-from lab.process import PROC, kill
+from lab.process import PROC, ProcessRef, kill
 from lab.state import lab_folder
 from rollout.errors import RackrollError
 
@@ -38,13 +38,21 @@ def _remove_namespaces(names: Sequence[str]) -> None:
 
 
 def _empty(namespaces: Sequence[str]) -> None:
-    """Kill every process that lives in one of the namespaces; process 1 of a host takes its host along."""
+    """Kill every process that lives in one of the namespaces; process 1 of a host takes its host along.
+
+    A dying process has left its namespace before it is gone: those already met are waited for as well.
+    """
     deadline = time.monotonic() + 10
-    while alive := [ref for group in netns.members(namespaces).values() for ref in group]:
+    met: set[ProcessRef] = set()
+    while True:
+        met.update(ref for group in netns.members(namespaces).values() for ref in group)
+        met = {ref for ref in met if ref.alive}
+        if not met:
+            return
         if time.monotonic() > deadline:
-            pids = ", ".join(str(ref.pid) for ref in alive)
+            pids = ", ".join(str(ref.pid) for ref in met)
             raise RackrollError(f"processes do not die: {pids}", where="lab", hint="look at them with ps")
-        for ref in alive:
+        for ref in met:
             kill(ref)
         time.sleep(0.05)
 
