@@ -22,12 +22,19 @@ def attempt(run: Run, step: Step) -> StepOutcome:
     except Interrupted:
         outcome = StepOutcome(Word.INTERRUPTED, "asked to stop", exit_code=EXIT_INTERRUPTED)
     except RackrollError as error:
-        outcome = StepOutcome(Word.FAILED, str(error), exit_code=error.exit_code)
+        outcome = _failed(run, error)
     except Exception as error:
         text = f"a bug in rackroll: {type(error).__name__}: {error}"
         outcome = StepOutcome(Word.FAILED, text, exit_code=1, trace=traceback.format_exc())
     minimum, lost = run.gauge.take()
     return replace(outcome, seconds=round(run.clock.now() - began, 3), min_in_rib=minimum, lost=lost)
+
+
+def _failed(run: Run, error: RackrollError) -> StepOutcome:
+    """Ctrl-C reaches child processes too: what they then fail with is our stopping, not their fault."""
+    if run.stop.is_set():
+        return StepOutcome(Word.INTERRUPTED, f"asked to stop: {error}", exit_code=EXIT_INTERRUPTED)
+    return StepOutcome(Word.FAILED, str(error), exit_code=error.exit_code)
 
 
 def _try(run: Run, step: Step) -> StepOutcome:

@@ -22,19 +22,27 @@ def drain_gateways(run: Run, effect: DrainGateways) -> Done:
     """Failing an Envoy that is already failing changes nothing, so a second delivery only waits again."""
     pods = [p for p in _on(run, effect.node, effect.mesh) if p.gateway and not p.terminating]
     for pod in pods:
-        run.world.cluster.fail_gateway_health(pod.namespace, pod.pod)
+        _fail_health(run, pod)
     run.pause(effect.wait)
     return Done(Word.DONE, f"{len(pods)} gateway pods")
 
 
+def _fail_health(run: Run, pod: ProxyState) -> None:
+    """A pod that is not Ready may be too broken to be told; it gets no new connections either way."""
+    try:
+        run.world.cluster.fail_gateway_health(pod.namespace, pod.pod)
+    except StepFailed:
+        if pod.ready:
+            raise
+
+
 def withdraw(run: Run, effect: Withdraw) -> Done:
+    """Asked of the cluster even where the label is there: it knows whether this run set it."""
     state = node_state(run, effect.node)
-    if state.excluded and state.owner == run.id:
-        return Done(Word.ALREADY)
-    if state.excluded:
+    if state.excluded and state.owner != run.id:
         raise _foreign(state, "excluded from load balancers")
     run.world.cluster.exclude(effect.node, run.id)
-    return Done(Word.DONE)
+    return Done(Word.ALREADY if state.excluded else Word.DONE)
 
 
 def await_withdrawn(run: Run, effect: AwaitWithdrawn) -> Done:
@@ -53,12 +61,10 @@ def await_withdrawn(run: Run, effect: AwaitWithdrawn) -> Done:
 
 def cordon(run: Run, effect: Cordon) -> Done:
     state = node_state(run, effect.node)
-    if state.cordoned and state.owner == run.id:
-        return Done(Word.ALREADY)
-    if state.cordoned:
+    if state.cordoned and state.owner != run.id:
         raise _foreign(state, "cordoned")
     run.world.cluster.cordon(effect.node, run.id)
-    return Done(Word.DONE)
+    return Done(Word.ALREADY if state.cordoned else Word.DONE)
 
 
 def _foreign(state: NodeState, mark: str) -> StepFailed:

@@ -13,28 +13,30 @@ from rollout.model.step import ApplyObjects, AwaitControlPlane, AwaitGateways, I
 
 
 def install_chart(run: Run, effect: InstallChart) -> Done:
-    """A release that is deployed at this version is left alone: its values are the role's, set when it was."""
+    """Always asked: the adapter compares version and values and writes no revision where both are as wanted."""
     role = run.world.roles[effect.subject]
     chart = _chart(role, effect)
-    found = {(c.namespace, c.release): c for c in run.world.charts.releases()}.get(
-        (chart.namespace, chart.release)
+    before = _revision(run, chart)
+    request = ChartRequest(
+        source=role.source(),
+        release=chart.release,
+        namespace=chart.namespace,
+        chart=chart.chart,
+        version=effect.version,
+        values=role.values(chart, effect.version),
     )
-    if found is not None and (found.version, found.status) == (effect.version, "deployed"):
-        return Done(Word.ALREADY, f"revision {found.revision}")
-    state = run.world.charts.install(
-        ChartRequest(
-            source=role.source(),
-            release=chart.release,
-            namespace=chart.namespace,
-            chart=chart.chart,
-            version=effect.version,
-            values=role.values(chart, effect.version),
-        )
-    )
+    state = run.world.charts.install(request)
     if (state.version, state.status) != (effect.version, "deployed"):
         text = f"release {chart.release} is {state.status} at {state.version}, wanted {effect.version}"
         raise StepFailed(text, where=f"helm, namespace {chart.namespace}", hint="see `helm history`")
-    return Done(Word.DONE, f"revision {state.revision}")
+    return Done(Word.ALREADY if before == state.revision else Word.DONE, f"revision {state.revision}")
+
+
+def _revision(run: Run, chart: ChartStep) -> int | None:
+    releases = run.world.charts.releases()
+    return next(
+        (r.revision for r in releases if (r.namespace, r.release) == (chart.namespace, chart.release)), None
+    )
 
 
 def _chart(role: SubjectRole, effect: InstallChart) -> ChartStep:

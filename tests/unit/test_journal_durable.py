@@ -1,0 +1,205 @@
+"""The journal on DBOS and SQLite: killed for real, resumed by another process, read while it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from rollout.engine import durable
+from rollout.engine.durable import DurableJournal
+from rollout.engine.journal import Fate, RunRecord
+from rollout.engine.lock import holder, site_lock
+from rollout.engine.observe import observe
+from rollout.engine.outcome import StepOutcome, Word, from_json, to_json
+from rollout.engine.run import apply, resume, status
+from rollout.errors import LockHeld, PlanRefused
+from rollout.model.gate import Finding, Verdict
+from rollout.model.plan import Plan
+from rollout.planner.upgrade import plan_upgrade
+from tests.unit.fake_world import TEMPO, running
+from tests.unit.sites import site
+
+ROOT = Path(__file__).parents[2]
+
+
+def child(folder: Path, verb: str, at: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.unit.journal_child", str(folder), verb, str(at)]
+    return subprocess.run(
+        [*command, str(folder / "rack.pickle")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def small_plan() -> Plan:
+    small = site((1, 1), workers=0)
+    _, live = running(small)
+    return plan_upgrade(small, observe(live), live.roles, "istio", "1.31.1")
+
+
+WITHDRAWN, EVICTED, ADVERTISED = 18, 24, 30
+"""Boundaries right after the effect and before it was written down; 1 is before anything."""
+
+
+@pytest.mark.parametrize("boundary", [1, WITHDRAWN, EVICTED, ADVERTISED])
+def test_kill_9_then_resume_finishes_loses_nothing_and_repeats_nothing(tmp_path: Path, boundary: int) -> None:
+    killed = child(tmp_path, "apply", boundary)
+    assert killed.returncode == -9, killed.stderr
+    before = status(tmp_path)
+    assert before is not None
+    assert (before.word, before.steps_done) == ("stopped", (boundary - 1) // 2)
+    resumed = child(tmp_path, "resume", 0)
+    assert resumed.stderr == "", "nothing of the journal's own talk reaches the terminal"
+    assert resumed.stdout.split()[:5] == ["done", "29", "29", "1", "0"], resumed.stdout
+    rack = pickle.loads((tmp_path / "rack.pickle").read_bytes())  # noqa: S301 - written by our own child
+    assert rack.marked() == []
+    evicted = Counter(line for line in rack.log if line.startswith("evict"))
+    assert len(evicted) == 4, "two gateways and two sidecars"
+    assert set(evicted.values()) == {1}
+    after = status(tmp_path)
+    assert after is not None
+    assert (after.word, after.current, after.left) == ("done", None, ())
+
+
+def test_two_kills_in_one_run_are_survived(tmp_path: Path) -> None:
+    assert child(tmp_path, "apply", 17).returncode == -9
+    assert child(tmp_path, "resume", 9).returncode == -9
+    assert child(tmp_path, "resume", 0).stdout.startswith("done 29 29 1 0 []")
+
+
+def test_a_held_run_stays_resumable_through_its_process_and_is_tried_afresh(tmp_path: Path) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
+    journal = DurableJournal(tmp_path, "small")
+    rack.silent.add("probe")
+    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    held = apply(live, plan, journal, clock=rack, tempo=TEMPO)
+    assert (held.word, held.exit_code) == (Word.HELD, 5)
+    seen = status(tmp_path)
+    assert seen is not None
+    assert (seen.word, seen.steps_done, seen.holder) == ("held", 0, None)
+    assert "GW-N1-NOW" in seen.detail
+    assert resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO).word is Word.HELD
+    rack.silent.clear()
+    done = resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO)
+    assert (done.word, done.steps_done, rack.lowest, rack.marked()) == (Word.DONE, 29, 1, [])
+    with pytest.raises(PlanRefused, match="RUN-UNKNOWN-01"):
+        resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO)
+
+
+def test_an_interrupted_run_is_resumable(tmp_path: Path) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
+    stop = Event()
+    rack.each_tick = lambda: stop.set() if "drain r2n1" in rack.log else None
+    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    stopped = apply(live, plan, DurableJournal(tmp_path, "small"), stop=stop, clock=rack, tempo=TEMPO)
+    assert (stopped.word, stopped.step) == (Word.INTERRUPTED, "istio/r2n1/drain")
+    rack.each_tick = lambda: None
+    done = resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO)
+    assert (done.word, rack.lost, rack.marked()) == (Word.DONE, 0, [])
+
+
+def test_a_live_run_is_readable_from_outside_and_stops_promptly_on_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.unit.journal_child", str(tmp_path), "apply-slowly", "0"]
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "rack.pickle")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    seen = None
+    for _ in range(200):
+        seen = status(tmp_path)
+        if seen is not None and seen.steps_done >= 7:
+            break
+        time.sleep(0.1)
+    assert seen is not None
+    assert seen.current is not None
+    assert (seen.word, seen.current.key) == ("running", "istio/r1n1/drain")
+    assert seen.holder is not None
+    assert (seen.holder.pid, seen.holder.run) == (process.pid, seen.run)
+    with pytest.raises(LockHeld, match=str(process.pid)), DurableJournal(tmp_path, "small").owned("other"):
+        pass
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (130, ""), output
+    assert time.monotonic() - asked < 3.0, "in the middle of a wait of 30 s"
+    stopped = status(tmp_path)
+    assert stopped is not None
+    assert (stopped.word, stopped.left) == ("interrupted", (f"r1n1 is drained, owned by run {stopped.run}",))
+    assert child(tmp_path, "resume", 0).stdout.startswith("done 29 29 1 0 []")
+
+
+def test_an_abandoned_run_is_over(tmp_path: Path) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
+    journal = DurableJournal(tmp_path, "small")
+    rack.silent.add("probe")
+    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    held = apply(live, plan, journal, clock=rack, tempo=TEMPO)
+    journal.abandon(held.run)
+    assert journal.fate(held.run) is Fate.ABANDONED
+    rack.silent.clear()
+    assert apply(live, plan, journal, clock=rack, tempo=TEMPO).run == f"{plan.id[:12]}-2"
+
+
+def test_a_run_written_by_another_version_is_refused_instead_of_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert child(tmp_path, "apply", 5).returncode == -9
+    monkeypatch.setattr(durable, "APPLICATION_VERSION", "journal-9")
+    journal = DurableJournal(tmp_path, "small")
+    with pytest.raises(PlanRefused, match="was recorded as journal-1"):
+        journal.drive(journal.runs()[0].id, lambda _: None, Event())
+
+
+def test_an_edited_plan_in_the_run_directory_is_refused(tmp_path: Path) -> None:
+    journal = DurableJournal(tmp_path, "small")
+    journal.add(RunRecord("x-1", small_plan(), "2026-01-01T00:00:00"))
+    file = tmp_path / "runs" / "x-1.json"
+    file.write_text(file.read_text().replace("1.31.1", "1.31.2"))
+    with pytest.raises(PlanRefused, match="PLAN-EDITED-01"):
+        journal.runs()
+
+
+def test_there_is_no_status_before_the_first_run(tmp_path: Path) -> None:
+    assert status(tmp_path) is None
+    assert status(tmp_path / "nowhere") is None
+
+
+def test_the_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with site_lock(lock, "run-7"):
+        found = holder(lock)
+        assert found is not None
+        assert (found.pid, found.run) == (os.getpid(), "run-7")
+        with pytest.raises(LockHeld) as caught, site_lock(lock, "run-8"):
+            pass
+        assert caught.value.exit_code == 3
+        assert f"run run-7 moves this site: process {os.getpid()}" in str(caught.value)
+    assert holder(lock) is None
+    lock.write_text(json.dumps({"pid": 1, "host": "gone", "run": "dead", "since": "then"}))
+    assert holder(lock) is None, "what a dead process left behind is not a holder"
+    with site_lock(lock, "run-9"):
+        pass
+
+
+def test_outcomes_survive_the_journal_as_json() -> None:
+    finding = Finding("GW-N1-NOW", Verdict.INCONCLUSIVE, "tor-r1: silent", "look")
+    outcome = StepOutcome(Word.HELD, "x", 1.5, 5, (("pods.evicted", 2),), (finding,), 3, 1, "trace")
+    assert from_json(to_json(outcome)) == outcome

@@ -1,0 +1,174 @@
+"""An illegal plan is refused before it exists: rule, numbers, source, fix."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rollout.engine.observe import observe
+from rollout.errors import PlanRefused
+from rollout.model.observed import Observed
+from rollout.model.plan import Plan
+from rollout.model.site import Site
+from rollout.planner.bringup import plan_bringup
+from rollout.planner.naive import plan_naive_upgrade
+from rollout.planner.refuse import OURS, RuleRefused
+from rollout.planner.upgrade import plan_upgrade
+from tests.unit.fake_world import roles, running
+from tests.unit.sites import site
+
+
+def seen(small: Site, version: str = "1.30.3") -> Observed:
+    return observe(running(small, version)[1])
+
+
+def upgrade(small: Site, observed: Observed, to: str, subject: str = "istio") -> Plan:
+    return plan_upgrade(small, observed, roles(small), subject, to)
+
+
+def refused(small: Site, observed: Observed, to: str, subject: str = "istio") -> RuleRefused:
+    with pytest.raises(RuleRefused) as caught:
+        upgrade(small, observed, to, subject)
+    assert caught.value.exit_code == 3
+    assert caught.value.hint, "every refusal says what to do"
+    assert caught.value.rule in str(caught.value)
+    return caught.value
+
+
+def test_two_minors_at_once_are_refused_with_the_arithmetic_and_the_source() -> None:
+    small = site()
+    error = refused(small, seen(small, "1.29.2"), "1.31.1")
+    assert error.rule == "ISTIO-JUMP-01"
+    assert "1.29.2 -> 1.31.1 is 2 minors, allowed -1..+1" in str(error)
+    assert "istio.io" in str(error)
+    assert "2026-11-23" in str(error)
+
+
+def test_a_data_plane_left_two_behind_is_refused_although_the_jump_is_one() -> None:
+    small = site()
+    found = seen(small, "1.30.3")
+    old = replace(found.proxies[0], version="1.29.5")
+    error = refused(small, replace(found, proxies=(old, *found.proxies[1:])), "1.31.1")
+    assert error.rule == "ISTIO-SKEW-01"
+    assert "2 minors behind" in str(error)
+
+
+def test_a_downgrade_is_refused() -> None:
+    small = site()
+    assert refused(small, seen(small, "1.31.1"), "1.30.3").rule == "ISTIO-DOWN-01"
+
+
+def test_a_control_plane_below_the_data_plane_is_refused_too() -> None:
+    small = site()
+    found = seen(small)
+    newer = tuple(replace(proxy, version="1.31.2") for proxy in found.proxies)
+    assert refused(small, replace(found, proxies=newer), "1.31.1").rule == "ISTIO-DOWN-01"
+
+
+@pytest.mark.parametrize("version", ["latest", "1.31", "stable", "", "v1.x", "1.31.*"])
+def test_a_floating_version_is_refused(version: str) -> None:
+    small = site()
+    assert refused(small, seen(small), version).rule == "PLAN-VERSION-01"
+
+
+def test_an_unknown_release_line_is_refused() -> None:
+    small = site()
+    error = refused(small, seen(small), "1.77.0")
+    assert error.rule == "PLAN-VERSION-02"
+    assert "1.31" in str(error), "the known lines are named"
+
+
+def test_a_kubernetes_outside_the_range_is_refused() -> None:
+    small = site()
+    found = replace(seen(small), kubernetes="v1.38.0")
+    assert refused(small, found, "1.31.1").rule == "ISTIO-K8S-131"
+
+
+@pytest.mark.parametrize("subject", ["linkerd", "metallb", ""])
+def test_a_subject_that_cannot_move_is_refused(subject: str) -> None:
+    small = site()
+    assert refused(small, seen(small), "1.31.1", subject).rule == "PLAN-SUBJECT-01"
+
+
+def test_what_is_not_installed_is_not_upgraded() -> None:
+    small = site()
+    assert refused(small, replace(seen(small), charts=()), "1.31.1").rule == "PLAN-OBSERVED-01"
+
+
+def test_a_proxy_of_unreadable_version_is_refused_by_name() -> None:
+    small = site()
+    found = seen(small)
+    odd = replace(found.proxies[0], version="unknown")
+    error = refused(small, replace(found, proxies=(odd, *found.proxies[1:])), "1.31.1")
+    assert error.rule == "PLAN-OBSERVED-01"
+    assert odd.pod in str(error)
+
+
+def test_a_single_gateway_is_never_taken_out() -> None:
+    small = site((1,))
+    assert refused(small, seen(small), "1.31.1").rule == "PLAN-N1-01"
+
+
+def test_a_site_that_is_already_at_n_minus_1_is_refused_with_the_arithmetic() -> None:
+    small = site()
+    rack, world = running(small)
+    rack.rib["ingress-1", "r2n1"] = False
+    error = refused(small, observe(world), "1.31.1")
+    assert error.rule == "PLAN-N1-02"
+    assert "3 of 4 gateways serve, 3 must" in str(error)
+    assert "would leave 2" in str(error)
+    assert "r2n1 is not in its ToR's RIB" in str(error)
+
+
+def test_two_gateways_with_one_missing_are_refused() -> None:
+    small = site((1, 1))
+    rack, world = running(small)
+    rack.rib["ingress-1", "r2n1"] = False
+    assert refused(small, observe(world), "1.31.1").rule == "PLAN-N1-02"
+
+
+@pytest.mark.parametrize(("mark", "owner"), [("cordoned", None), ("cordoned", "abc-1"), ("excluded", None)])
+def test_a_node_that_someone_marked_is_not_worked_around(mark: str, owner: str | None) -> None:
+    small = site()
+    found = seen(small)
+    marks = {mark: True}
+    marked = replace(found.nodes[0], **marks, owner=owner)  # type: ignore[arg-type]
+    error = refused(small, replace(found, nodes=(marked, *found.nodes[1:])), "1.31.1")
+    assert error.rule == "PLAN-OWNED-01"
+    assert (owner or "someone else") in str(error)
+
+
+def test_a_release_in_mid_operation_is_refused() -> None:
+    small = site()
+    found = seen(small)
+    charts = tuple(replace(c, status="pending-upgrade") if c.release == "istiod" else c for c in found.charts)
+    assert refused(small, replace(found, charts=charts), "1.31.1").rule == "PLAN-CHART-01"
+
+
+def test_a_metallb_that_cannot_withdraw_one_node_is_refused() -> None:
+    small = site(metallb="0.13.12")
+    assert refused(small, seen(small), "1.31.1").rule == "PLAN-DRAIN-01"
+
+
+def test_metallb_0_14_9_is_planned_with_a_warning_that_cordons_withdraw() -> None:
+    small = site(metallb="0.14.9")
+    assert upgrade(small, seen(small), "1.31.1").warnings[0].startswith("METALLB-CORDON-01")
+
+
+def test_bringup_never_moves_what_runs_at_another_version() -> None:
+    small = site(version="1.30.3")
+    with pytest.raises(RuleRefused) as caught:
+        plan_bringup(small, seen(small, "1.31.1"), roles(small))
+    assert caught.value.rule == "PLAN-VERSION-03"
+    assert "set istio's version in the site file to 1.31.1" in caught.value.hint
+
+
+def test_the_negative_control_still_obeys_the_skew_rules() -> None:
+    small = site()
+    with pytest.raises(PlanRefused, match="ISTIO-JUMP-01"):
+        plan_naive_upgrade(small, seen(small, "1.29.2"), roles(small), "istio", "1.31.1")
+
+
+def test_every_rule_of_ours_has_words() -> None:
+    assert all(words and not words.endswith(".") for words in OURS.values())

@@ -1,0 +1,164 @@
+"""Every rule on both sides of each of its boundaries."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from rollout.rules.book import book
+from rollout.rules.evaluate import (
+    distance,
+    downgrades,
+    drain_levers,
+    jumps,
+    skews,
+    support_row,
+    supports,
+)
+from rollout.rules.n1 import floor, next_hop_nodes
+from rollout.rules.version import VersionInvalid, minor_pair, parse
+from tests.unit.sites import site
+
+
+@pytest.mark.parametrize(
+    ("leader", "follower", "holds"),
+    [
+        ("1.31.1", "1.31.1", True),
+        ("1.31.1", "1.31.9", True),
+        ("1.31.1", "1.30.7", True),
+        ("1.31.1", "1.29.9", False),
+        ("1.30.7", "1.31.0", False),
+        ("2.0.0", "1.31.1", False),
+        ("1.31.1", "2.0.0", False),
+    ],
+)
+def test_istio_data_plane_may_trail_by_one_minor_and_never_leads(
+    leader: str, follower: str, holds: bool
+) -> None:
+    (verdict,) = skews(book(), "istio", parse(leader), parse(follower))
+    assert (verdict.rule, verdict.holds) == ("ISTIO-SKEW-01", holds)
+    assert leader in verdict.arithmetic
+    assert follower in verdict.arithmetic
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "holds"),
+    [
+        ("1.30.3", "1.30.7", True),
+        ("1.30.3", "1.31.1", True),
+        ("1.29.3", "1.31.1", False),
+        ("1.31.1", "1.30.3", True),
+        ("1.31.1", "1.29.3", False),
+        ("1.31.1", "2.0.0", False),
+    ],
+)
+def test_istio_in_place_goes_one_minor_either_way(before: str, after: str, holds: bool) -> None:
+    (verdict,) = jumps(book(), "istio", parse(before), parse(after))
+    assert (verdict.rule, verdict.holds) == ("ISTIO-JUMP-01", holds)
+
+
+@pytest.mark.parametrize(
+    ("running", "after", "holds"),
+    [("1.30.3", "1.30.3", True), ("1.30.3", "1.30.2", False), ("1.31.0", "1.31.0-rc.1", False)],
+)
+def test_istio_never_goes_below_what_runs(running: str, after: str, holds: bool) -> None:
+    (verdict,) = downgrades(book(), "istio", parse(running), parse(after))
+    assert verdict.holds is holds
+
+
+@pytest.mark.parametrize(
+    ("minor", "low", "high"),
+    [
+        ("1.27", "1.29", "1.33"),
+        ("1.28", "1.30", "1.34"),
+        ("1.29", "1.31", "1.35"),
+        ("1.30", "1.32", "1.36"),
+        ("1.31", "1.32", "1.37"),
+    ],
+)
+def test_istio_support_range_is_inclusive_on_both_ends(minor: str, low: str, high: str) -> None:
+    version = parse(f"{minor}.0")
+    row = support_row(book(), "istio", version)
+    assert row is not None
+    below, above = f"1.{int(low[2:]) - 1}.9", f"v1.{int(high[2:]) + 1}.0"
+    answers = [supports(row, version, k8s).holds for k8s in (below, low, f"v{high}.4+k3s1", above)]
+    assert answers == [False, True, True, False]
+
+
+def test_an_unknown_release_line_has_no_row() -> None:
+    assert support_row(book(), "istio", parse("1.26.0")) is None
+    assert support_row(book(), "istio", parse("1.32.0")) is None
+    assert support_row(book(), "metallb", parse("0.13.9")) is None
+
+
+def test_metallb_has_no_kubernetes_range_and_therefore_none_to_break() -> None:
+    row = support_row(book(), "metallb", parse("0.16.1"))
+    assert row is not None
+    assert supports(row, parse("0.16.1"), "1.99").holds
+
+
+@pytest.mark.parametrize(
+    ("version", "levers"),
+    [
+        ("0.13.12", []),
+        ("0.14.0", ["exclude-label"]),
+        ("0.14.8", ["exclude-label"]),
+        ("0.14.9", ["exclude-label", "cordon"]),
+        ("0.15.0", ["exclude-label"]),
+        ("0.16.1", ["exclude-label"]),
+    ],
+)
+def test_a_cordon_withdraws_in_metallb_0_14_9_and_no_other(version: str, levers: list[str]) -> None:
+    assert [row.lever for row in drain_levers(book(), "metallb", parse(version))] == levers
+
+
+def test_rows_have_unique_ids_a_source_and_a_date() -> None:
+    ids = book().ids
+    assert len(ids) == len(set(ids)) >= 13
+    rules = book()
+    origins = [row.provenance for row in rules.support] + [row.provenance for row in rules.drains]
+    origins += [rule.provenance for rule in rules.skews] + [rule.provenance for rule in rules.jumps]
+    origins += [rule.provenance for rule in rules.downgrades]
+    assert len(origins) == len(ids)
+    for origin in origins:
+        assert origin.source
+        assert origin.date >= date(2026, 1, 1)
+        assert origin.confidence in {"official", "secondary", "derived"}
+
+
+@pytest.mark.parametrize(("total", "must"), [(1, 1), (2, 1), (3, 2), (4, 3)])
+def test_all_gateways_but_one_must_serve_and_never_none(total: int, must: int) -> None:
+    assert floor(total) == must
+
+
+def test_a_next_hop_counts_at_its_own_tor_only() -> None:
+    small = site((1, 1))
+    r1n1, r2n1 = small.gateway_nodes
+    seen = {r1n1.fabric_address, r2n1.fabric_address, small.node("r1n2").fabric_address}
+    assert next_hop_nodes(small, "tor-r1", seen) == {"r1n1"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "1.30", "latest", "stable", "master", "1.30.x", "1.30.3 ", "^1.30.3", "1.-3.0", "1.30.3-"],
+)
+def test_what_floats_is_no_version(text: str) -> None:
+    if text.strip() == "1.30.3":
+        assert str(parse(text)) == "1.30.3"
+        return
+    with pytest.raises(VersionInvalid):
+        parse(text)
+
+
+def test_versions_order_by_number_and_a_release_follows_its_candidates() -> None:
+    texts = ["1.9.0", "1.10.0-alpha.2", "1.10.0-alpha.10", "1.10.0-rc.1", "1.10.0", "1.10.1", "2.0.0"]
+    versions = [parse(text) for text in texts]
+    assert sorted(versions) == versions
+    assert [str(version) for version in versions] == texts
+
+
+def test_distance_counts_minors_and_majors_are_out_of_reach() -> None:
+    assert distance(parse("1.29.0"), parse("1.31.5")) == 2
+    assert distance(parse("1.31.0"), parse("2.0.0")) > 100
+    assert minor_pair("v1.35.4+k3s1") == (1, 35)
