@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import tempfile
 import time
@@ -29,6 +30,8 @@ from rollout.model.observed import ChartState
 from rollout.model.site import ChartSourceKind, Site
 
 T = TypeVar("T")
+
+logging.getLogger("pyhelm3").addHandler(logging.NullHandler())  # it logs each failure; ours are raised
 
 HELM_TIMEOUT = "2m"
 PATIENCE = timedelta(seconds=30)

@@ -70,7 +70,7 @@ def failure(error: errors.Error, what: str, where: str) -> RackrollError:
     if lost:
         hint = "check the API server and, for a chart from a registry, the way to it"
         return Unreachable(f"helm could not {what}: {words}", where=where, hint=hint)
-    return StepFailed(f"helm could not {what}: {words}", where=where, hint=_hint(error))
+    return StepFailed(f"helm could not {what}: {words}", where=where, hint=_hint(error, words))
 
 
 def _words(error: errors.Error) -> str:
@@ -80,13 +80,13 @@ def _words(error: errors.Error) -> str:
     return "; ".join(said).removeprefix("Error: ")[:_LONGEST] or f"exit code {error.returncode}"
 
 
-def _hint(error: errors.Error) -> str:
-    match error:
-        case errors.ChartNotFoundError():
-            return "check the chart source and the version in site.yaml"
-        case errors.ResourceAlreadyExistsError():
-            return "the object belongs to somebody else: remove it, or hand it to this release by Helm's annotations"
-        case errors.FailedToRenderChartError():
-            return "the chart does not take these values in this version: compare its values.yaml"
-        case _:
-            return "fix the cause, then `rackroll resume`"
+def _hint(error: errors.Error, words: str) -> str:
+    if isinstance(error, errors.ChartNotFoundError):
+        return "check the chart source and the version in site.yaml"
+    if isinstance(error, errors.ResourceAlreadyExistsError) or "cannot be imported" in words:
+        return (
+            "the object belongs to somebody else: remove it, or hand it to this release by Helm's annotations"
+        )
+    if isinstance(error, errors.FailedToRenderChartError) or "executing " in words:
+        return "the chart does not take these values in this version: compare its values.yaml"
+    return "fix the cause, then `rackroll resume`"
