@@ -184,9 +184,9 @@ def _detail(failures: Mapping[str, int]) -> str:
 
 
 def _command() -> str:
-    """The script's text is ours and constant; ``-I`` keeps the far side's environment out of it."""
+    """The script's text is ours and constant; ``-I -S`` keep the far side's environment and packages out."""
     source = Path(probe_script.__file__).read_text(encoding="utf-8")
-    return f"exec python3 -I -c {shlex.quote(source)}"
+    return f"exec python3 -I -S -c {shlex.quote(source)}"
 
 
 _COMMAND = _command()

@@ -1,4 +1,4 @@
-"""Fresh TCP connections to one VIP, counted. Runs here, or on the outside host as ``python3 -I -c``.
+"""Fresh TCP connections to one VIP, counted. Runs here, or on the outside host as ``python3 -I -S -c``.
 
 Standard library only and nothing of ours, because its source text is what is sent; for any Python from 3.8.
 Arguments come as JSON on standard input, so that no word of a site file ever meets a shell.

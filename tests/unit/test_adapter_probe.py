@@ -132,7 +132,7 @@ def test_the_script_that_is_sent_away_is_the_one_that_runs_here() -> None:
     source = Path(probe_script.__file__).read_text(encoding="utf-8")
     with gateway_answering(Answers()) as port:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", source],
+            [sys.executable, "-I", "-S", "-c", source],
             input=json.dumps(asked(port)),
             capture_output=True,
             text=True,
