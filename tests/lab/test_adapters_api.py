@@ -307,3 +307,8 @@ def test_a_rollback_goes_back_the_same_way(bench: Bench) -> None:
 def test_failing_a_gateways_health_check_needs_a_pod_that_is_there(bench: Bench) -> None:
     with pytest.raises(StepFailed, match="istio-ingress/nobody"):
         bench.cluster.fail_gateway_health("istio-ingress", "nobody")
+
+
+def test_a_gateways_health_check_is_failed_by_a_command_in_its_pod(bench: Bench) -> None:
+    pod, _ = bench.gateway_pods()["r2n1"]
+    bench.cluster.fail_gateway_health("istio-ingress", pod)

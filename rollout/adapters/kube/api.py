@@ -128,12 +128,12 @@ class KubeApi:
 
 def connect(kubernetes: Kubernetes) -> KubeApi:
     """The site's kubeconfig and context; nothing is contacted yet."""
-    api_client = new_client(kubernetes)
+    api_client = _client(kubernetes)
     return KubeApi(api_client, f"kubernetes {api_client.configuration.host}")
 
 
-def new_client(kubernetes: Kubernetes) -> Any:
-    """A client of its own, for callers that must not share one (``kubernetes.stream`` patches its client)."""
+def _client(kubernetes: Kubernetes) -> Any:
+
     path = kubernetes.kubeconfig
     settings = client.Configuration()
     settings.connection_pool_maxsize = POOL

@@ -119,7 +119,7 @@ class KubeCluster:
                 raise failed(refused, self._api.where, f"cannot delete {namespace}/{pod}") from None
 
     def fail_gateway_health(self, namespace: str, pod: str) -> None:
-        run_in_container(self._site.kubernetes, Container(namespace, pod, CONTAINER), FAIL_HEALTH)
+        run_in_container(self._api, Container(namespace, pod, CONTAINER), FAIL_HEALTH)
 
     def _mark(self, node: str, mark: Mark, run: str, change: Change) -> None:
         """Read, decide, patch at the version read; kubelets write to Nodes all the time, so try again on 409."""
