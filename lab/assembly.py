@@ -21,8 +21,7 @@ Progress = Callable[[str], None]
 def assemble(blueprint: Blueprint, progress: Progress) -> LabState:
     """A lab from nothing. Interrupted at any point, what it made so far is registered for ``down``."""
     site, topology, folder = blueprint.site, blueprint.topology, blueprint.folder
-    registry.claim(registry.Claim(site.name, folder, blueprint.namespaces))
-    preflight.check_free(blueprint.namespaces, blueprint.routes)
+    _claim(blueprint)
     lay_out(blueprint)
     progress(f"wiring {len(topology.hosts)} hosts")
     wiring.wire(topology)
@@ -31,6 +30,13 @@ def assemble(blueprint: Blueprint, progress: Progress) -> LabState:
     state = LabState(site.name, folder, False, _start(blueprint, topology.hosts), (forwarder,))
     write_state(state)
     return _finish(blueprint, _with_service(state, services.start(services.RESILIENT, folder)), progress)
+
+
+def _claim(blueprint: Blueprint) -> None:
+    wanted = registry.Claim(blueprint.site.name, blueprint.folder, blueprint.namespaces)
+    registry.refuse_taken(wanted)
+    preflight.check_free(blueprint.namespaces, blueprint.routes)
+    registry.claim(wanted)
 
 
 def repair(blueprint: Blueprint, state: LabState, progress: Progress) -> LabState:
@@ -43,7 +49,9 @@ def repair(blueprint: Blueprint, state: LabState, progress: Progress) -> LabStat
         return state
     state = replace(state, complete=False)
     for name in stopped:
-        if name != services.DAEMON:
+        if name == services.DAEMON:
+            progress("the simulated Kubernetes API had died: it starts again without any object")
+        else:
             progress(f"starting {name} again")
             state = _with_service(state, services.start(name, blueprint.folder))
     if ill:

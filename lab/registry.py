@@ -30,13 +30,17 @@ class Claim:
     namespaces: tuple[str, ...]
 
 
-def claim(wanted: Claim) -> None:
-    """Written before anything is made. Raises RackrollError when a living lab elsewhere has the name."""
+def refuse_taken(wanted: Claim) -> None:
+    """Raises RackrollError when a living lab of another folder has this site's name."""
     other = _read(_file(wanted.site))
     if other and other.folder != wanted.folder and netns.existing(other.namespaces):
         hint = f"take that one down (rackroll lab down -i {other.folder}), or rename this site"
         message = f"a lab called {wanted.site} is up for {other.folder}"
         raise RackrollError(message, where=str(wanted.folder), hint=hint)
+
+
+def claim(wanted: Claim) -> None:
+    """Written before anything is made, and only once nobody else has the names: ``down`` deletes by it."""
     text = {"site": wanted.site, "folder": str(wanted.folder), "namespaces": wanted.namespaces}
     _file(wanted.site).write_text(json.dumps(text))
 

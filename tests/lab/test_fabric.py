@@ -96,6 +96,10 @@ def ssh(access: SshAccess, remote: str, known_hosts: Path | None = None) -> subp
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
 
+def known_name(access: SshAccess) -> str:
+    return access.address if access.port == 22 else f"[{access.address}]:{access.port}"
+
+
 def vtysh(lab: LabState, host: str, *lines: str) -> str:
     done = inside(lab, host, "vtysh", *(word for line in lines for word in ("-c", line)))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,7 +133,7 @@ def test_a_host_that_shows_another_key_than_known_is_refused(site: Site, tmp_pat
         line.split()[0]: line.split(maxsplit=1)[1] for line in first.known_hosts.read_text().splitlines()
     }
     swapped = tmp_path / "known_hosts"
-    swapped.write_text(f"{first.address} {known[second.address]}\n")
+    swapped.write_text(f"{known_name(first)} {known[known_name(second)]}\n")
     refused = ssh(first, "hostname", swapped)
     assert refused.returncode == 255
     assert "Host key verification failed" in refused.stderr

@@ -86,3 +86,16 @@ def test_a_second_folder_with_the_same_site_name_is_refused_and_the_first_lab_li
     finally:
         down(site.folder)
     assert_nothing_left(site)
+
+
+def test_a_namespace_of_somebody_else_is_neither_used_nor_deleted(site: Site) -> None:
+    foreign = f"rr-{site.name}-spine"
+    subprocess.run(["ip", "netns", "add", foreign], check=True)
+    try:
+        with pytest.raises(RackrollError, match=f"namespace {foreign} exists already"):
+            up(site, progress=lambda _line: None)
+        assert not down(site.folder)
+        assert netns.existing([foreign]) == (foreign,)
+    finally:
+        subprocess.run(["ip", "netns", "del", foreign], check=True)
+    assert_nothing_left(site)

@@ -157,6 +157,7 @@ def test_a_dead_claim_of_another_folder_does_not_hold_a_name(
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     registry.claim(registry.Claim("x", tmp_path / "gone", ("rr-x-does-not-exist",)))
     ours = registry.Claim("x", tmp_path / "site", ("rr-x-oob",))
+    registry.refuse_taken(ours)
     registry.claim(ours)
     assert registry.claims_of(tmp_path / "site") == (ours,)
 
