@@ -6,6 +6,7 @@ import json
 from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -115,11 +116,16 @@ def _optional(kind: Any, raw: Any, path: str) -> Any:
 
 
 def _record(kind: type, raw: dict[str, Any], path: str) -> Any:
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     if set(raw) != set(hints):
         odd = sorted(set(raw) ^ set(hints))
         raise ValueError(f"{path}: unknown or missing {', '.join(map(repr, odd))}")
     return kind(**{name: _decode(hint, raw[name], f"{path}.{name}") for name, hint in hints.items()})
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _duration(text: str, path: str) -> timedelta:

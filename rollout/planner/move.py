@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,9 @@ class Move:
     control: Version
     target: Version
     proxies: tuple[ProxyState, ...]
+    by_node: Mapping[str, frozenset[Version]]
+    old_gateways: frozenset[str]
+    gateway_total: int
 
     @property
     def version(self) -> str:
@@ -34,13 +38,14 @@ class Move:
         return Target(self.mesh.name, str(self.control), self.version)
 
     def data_plane(self) -> tuple[Version, ...]:
-        return tuple(sorted({_read(proxy) for proxy in self.proxies}))
+        return tuple(sorted(frozenset().union(*self.by_node.values())))
 
-    def old_on(self, node: Node) -> tuple[ProxyState, ...]:
-        return tuple(p for p in self.proxies if p.node == node.name and _read(p) != self.target)
+    def moves(self, node: Node) -> bool:
+        """Something of this mesh on the node is not at the target."""
+        return bool(self.by_node.get(node.name, frozenset()) - {self.target})
 
     def moves_gateway(self, node: Node) -> bool:
-        return node.gateway and any(proxy.gateway for proxy in self.old_on(node))
+        return node.gateway and node.name in self.old_gateways
 
 
 def move_of(
@@ -58,15 +63,26 @@ def move_of(
         )
     role = roles[subject]
     proxies = tuple(p for p in observed.proxies if p.mesh == subject and p.node and not p.terminating)
+    target = pinned(version)
     return Move(
         site=site,
         observed=observed,
         role=role,
         mesh=mesh,
         control=_installed(role, observed),
-        target=pinned(version),
+        target=target,
         proxies=proxies,
+        by_node=_by_node(proxies),
+        old_gateways=frozenset(p.node or "" for p in proxies if p.gateway and _read(p) != target),
+        gateway_total=len(site.gateway_nodes),
     )
+
+
+def _by_node(proxies: tuple[ProxyState, ...]) -> Mapping[str, frozenset[Version]]:
+    found: defaultdict[str, set[Version]] = defaultdict(set)
+    for proxy in proxies:
+        found[proxy.node or ""].add(_read(proxy))
+    return {node: frozenset(versions) for node, versions in found.items()}
 
 
 def pinned(version: str) -> Version:

@@ -43,7 +43,7 @@ def _charts(move: Move) -> tuple[Step, ...]:
 
 
 def _replace(move: Move) -> tuple[Step, ...]:
-    nodes = tuple(node.name for node in move.site.nodes if move.old_on(node))
+    nodes = tuple(node.name for node in move.site.nodes if move.moves(node))
     if not nodes:
         return ()
     waits = tuple(

@@ -5,6 +5,7 @@ Thin but computed: nothing is asserted here that was not put through the rules' 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -15,20 +16,20 @@ from rollout.planner.refuse import refuse, require
 from rollout.rules.book import book
 from rollout.rules.evaluate import RuleVerdict, skews
 from rollout.rules.n1 import RULE, arithmetic, floor
-from rollout.rules.version import Version, parse
+from rollout.rules.version import Version
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """``data`` is which versions run on which node; ``out`` are the gateway nodes that announce nothing."""
+    """``data`` counts the nodes that run each version; ``out`` are the gateway nodes that announce nothing."""
 
     control: Version
-    data: frozenset[tuple[str, Version]]
+    data: tuple[tuple[Version, int], ...]
     out: frozenset[str] = frozenset()
 
     @property
     def versions(self) -> tuple[Version, ...]:
-        return tuple(sorted({version for _, version in self.data}))
+        return tuple(version for version, _ in self.data)
 
 
 def prove(move: Move, waves: tuple[Wave, ...]) -> tuple[ProvenState, ...]:
@@ -49,8 +50,7 @@ def describe(move: Move, waves: tuple[Wave, ...]) -> tuple[ProvenState, ...]:
 
 
 def _walk(move: Move, waves: tuple[Wave, ...]) -> Iterator[tuple[str, _State]]:
-    data = frozenset((proxy.node or "", parse(proxy.version)) for proxy in move.proxies)
-    state = _State(move.control, data)
+    state = _State(move.control, _counted(Counter(v for held in move.by_node.values() for v in held)))
     yield "start", state
     for wave in waves:
         for stage in wave.stages:
@@ -68,18 +68,28 @@ def _after(move: Move, state: _State, step: Step) -> _State:
         case Withdraw(node=node):
             return replace(state, out=state.out | {node})
         case Evict(node=node):
-            return replace(state, data=_moved(state, move.target, frozenset({node})))
+            return replace(state, data=_moved(move, state, (node,)))
         case Advertise(node=node):
             return replace(state, out=state.out - {node})
         case NaiveReplace(nodes=nodes):
             gone = frozenset(n.name for n in move.site.gateway_nodes) & frozenset(nodes)
-            return replace(state, data=_moved(state, move.target, frozenset(nodes)), out=gone)
+            return replace(state, data=_moved(move, state, nodes), out=gone)
         case _:
             return state
 
 
-def _moved(state: _State, target: Version, nodes: frozenset[str]) -> frozenset[tuple[str, Version]]:
-    return frozenset((node, target if node in nodes else version) for node, version in state.data)
+def _moved(move: Move, state: _State, nodes: tuple[str, ...]) -> tuple[tuple[Version, int], ...]:
+    """Counts, not a copy of the fleet: a plan has as many states as nodes, and each must be cheap."""
+    counts = Counter(dict(state.data))
+    for node in nodes:
+        held = move.by_node.get(node, frozenset())
+        counts.subtract(held)
+        counts[move.target] += bool(held)
+    return _counted(counts)
+
+
+def _counted(counts: Counter[Version]) -> tuple[tuple[Version, int], ...]:
+    return tuple(sorted((version, count) for version, count in counts.items() if count > 0))
 
 
 def _skews(move: Move, state: _State) -> tuple[RuleVerdict, ...]:
@@ -88,8 +98,7 @@ def _skews(move: Move, state: _State) -> tuple[RuleVerdict, ...]:
 
 
 def _serving(move: Move, state: _State) -> tuple[int, int]:
-    total = len(move.site.gateway_nodes)
-    return total - len(state.out), total
+    return move.gateway_total - len(state.out), move.gateway_total
 
 
 def _require_n1(move: Move, key: str, state: _State) -> None:

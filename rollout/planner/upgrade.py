@@ -27,7 +27,7 @@ def plan_upgrade(
     Raises PlanRefused with the rule that forbids it, the numbers, the rule's source and the way out.
     """
     move = move_of(site, observed, roles, subject, version)
-    nodes = tuple(node for node in site.nodes if move.old_on(node))
+    nodes = tuple(node for node in site.nodes if move.moves(node))
     upgrade_preconditions(move, nodes)
     waves = (*control_plane_wave(move), *(w for rack in site.racks for w in _rack_wave(move, rack)))
     return seal(
@@ -52,7 +52,7 @@ def control_plane_wave(move: Move) -> tuple[Wave, ...]:
 
 def _rack_wave(move: Move, rack: Rack) -> tuple[Wave, ...]:
     gateways = [node for node in rack.nodes if move.moves_gateway(node)]
-    workers = [node for node in rack.nodes if move.old_on(node) and node not in gateways]
+    workers = [node for node in rack.nodes if move.moves(node) and not move.moves_gateway(node)]
     return wave(
         f"rack {rack.name}",
         (rack.name,),

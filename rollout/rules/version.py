@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 
 _SEMVER = re.compile(
     r"v?(?P<major>\d{1,9})\.(?P<minor>\d{1,9})\.(?P<patch>\d{1,9})"
@@ -43,6 +43,7 @@ class Version:
         return (self.major, self.minor, self.patch), not self.pre, parts
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Version:
     """Raises :class:`VersionInvalid` for anything but a full version: ``1.30`` and ``latest`` float."""
     match = _SEMVER.fullmatch(text.strip())
