@@ -81,6 +81,13 @@ def with_meta(obj: Mapping[str, Any], **fields: Any) -> Obj:
     return new
 
 
+def without_nulls(value: Any) -> Any:
+    """``value`` with every null field left out, as if the client had never written it."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(below) for key, below in value.items() if below is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 def merged(target: Any, patch: Any) -> Any:
     """RFC 7386 JSON merge patch, without touching ``target``."""
     if not isinstance(patch, Mapping):

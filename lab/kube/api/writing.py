@@ -9,7 +9,7 @@ from typing import Any
 from lab.kube import deletion
 from lab.kube.api.request import Query, Target, mapping
 from lab.kube.errors import BadRequest, Conflict, Forbidden, UnsupportedMediaType, not_found
-from lab.kube.objects import Obj, is_terminating, merged, timestamp, with_meta
+from lab.kube.objects import Obj, is_terminating, merged, timestamp, with_meta, without_nulls
 from lab.kube.patch.jsonpatch import json_patch
 from lab.kube.patch.ownership import applied, tracked
 from lab.kube.patch.strategic import strategic_merge
@@ -125,7 +125,8 @@ class Writer:
             if wanted and meta.get(field, wanted) not in (wanted, ""):
                 raise BadRequest(f"the {field} of the object ({meta[field]}) is not the path's ({wanted})")
         stated = {"name": where.name or meta.get("name"), "namespace": where.namespace}
-        return with_meta({**body, "kind": kind, "apiVersion": version}, **stated)
+        new: Obj = without_nulls({**body, "kind": kind, "apiVersion": version})
+        return with_meta(new, **stated)
 
     def _check_namespace(self, resource: Resource, namespace: str | None) -> None:
         if not resource.namespaced:
@@ -153,7 +154,8 @@ def _patched(resource: Resource, live: Obj, media_type: str, body: Any) -> Obj:
     wanted = list if patcher is json_patch else dict
     if not isinstance(body, wanted):
         raise BadRequest(f"a body of {media_type} must be a JSON {wanted.__name__}")
-    return patcher(live, body)
+    patched: Obj = without_nulls(patcher(live, body))
+    return patched
 
 
 def _refuse_renaming(live: Obj, new: Obj) -> None:

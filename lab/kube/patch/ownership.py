@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lab.kube.errors import Conflict
@@ -49,7 +50,7 @@ def applied(live: Obj | None, config: Obj, manager: Manager, now: str, *, force:
     mine = owned.get(manager)
     kept = frozenset().union(*(o.paths for o in others.values())) if others else frozenset()
     dropped = (mine.paths if mine else frozenset()) - wanted.keys() - kept
-    base = _pruned(live or {}, dropped, merging) if dropped else (live or {})
+    base = _Pruning(dropped, _prefixes(kept), merging).map(live or {}, ()) if dropped else (live or {})
     taken = {path for paths in clashes.values() for path in paths}
     result = {m: replace(o, paths=o.paths - taken) for m, o in others.items()}
     same = mine is not None and mine.paths == wanted.keys()
@@ -105,38 +106,45 @@ def overlaid(base: Any, config: Any, merging: bool, field: str = "") -> Any:
     return list(rows.values())
 
 
-def _pruned(value: Any, gone: Collection[Path], merging: bool, above: Path = (), field: str = "") -> Any:
-    """``value`` without the paths in ``gone``, and without the maps that this empties."""
-    if isinstance(value, Mapping):
-        return _pruned_map(value, gone, merging, above)
-    if isinstance(value, list) and merging:
+def _prefixes(paths: Iterable[Path]) -> frozenset[Path]:
+    return frozenset(path[:length] for path in paths for length in range(1, len(path) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pruning:
+    """Takes the paths in ``gone`` out, and the maps that this empties. ``held`` are paths (and all that leads to
+    them) of other managers: a list item goes whole, with its defaults, unless somebody holds a part of it."""
+
+    gone: Collection[Path]
+    held: Collection[Path]
+    merging: bool
+
+    def map(self, value: Mapping[str, Any], above: Path) -> Obj:
+        new: Obj = {}
+        for key, below in value.items():
+            path = (*above, f"f:{key}")
+            if path in self.gone:
+                continue
+            left = self._value(below, path, key)
+            if left or left == below or key == "metadata":
+                new[key] = left
+        return new
+
+    def _value(self, value: Any, path: Path, field: str) -> Any:
+        if isinstance(value, Mapping):
+            return self.map(value, path)
+        if not (isinstance(value, list) and self.merging):
+            return value
         if field in SETS:
-            return [item for item in value if (*above, f'v:"{item}"') not in gone]
+            return [item for item in value if (*path, f"v:{json.dumps(item)}") not in self.gone]
         keys = merge_keys(field, value)
-        if keys:
-            return _pruned_items(value, keys, gone, merging, above)
-    return value
+        return self._items(value, keys, path) if keys else value
 
-
-def _pruned_map(value: Mapping[str, Any], gone: Collection[Path], merging: bool, above: Path) -> Obj:
-    new: Obj = {}
-    for key, below in value.items():
-        path = (*above, f"f:{key}")
-        if path in gone:
-            continue
-        left = _pruned(below, gone, merging, path, key)
-        if left or left == below or key == "metadata":
-            new[key] = left
-    return new
-
-
-def _pruned_items(
-    items: list[Any], keys: tuple[str, ...], gone: Collection[Path], merging: bool, above: Path
-) -> list[Any]:
-    kept = []
-    for item in items:
-        path = (*above, key_element(item, keys))
-        left = _pruned(item, gone, merging, path)
-        if path not in gone or left.keys() - set(keys):
-            kept.append({**{key: item[key] for key in keys if key in item}, **left})
-    return kept
+    def _items(self, items: list[Any], keys: tuple[str, ...], above: Path) -> list[Any]:
+        kept = []
+        for item in items:
+            path = (*above, key_element(item, keys))
+            if path not in self.gone or path in self.held:
+                identity_fields = {key: item[key] for key in keys if key in item}
+                kept.append({**identity_fields, **self.map(item, path)})
+        return kept

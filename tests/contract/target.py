@@ -1,0 +1,161 @@
+"""What the contract suite talks to: any cluster by kubeconfig, or our simulated one on a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from kubernetes import config
+
+from lab.kube.api.routes import version_info
+from lab.kube.cluster import Cluster, assemble, write_kubeconfig
+from lab.kube.kubelet import SimulatedKubelet
+from lab.kube.store import Store
+
+NODES = {f"n{number}": f"10.90.0.{number}" for number in range(1, 5)}
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    code: int
+    body: Any
+
+    def __getitem__(self, key: str) -> Any:
+        return self.body[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One API server. ``simulated`` tells whether it is ours."""
+
+    kubeconfig: Path
+    simulated: bool
+
+    def kubectl(self, *words: str, stdin: str = "", ok: bool = True) -> str:
+        return self.program("kubectl", *words, stdin=stdin, ok=ok)
+
+    def program(self, *words: str, stdin: str = "", ok: bool = True) -> str:
+        """Standard output (and error, if it was meant to fail) of a client program."""
+        done = subprocess.run(
+            words,
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=60,
+            env={"KUBECONFIG": str(self.kubeconfig), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp"},  # noqa: S108
+            check=False,
+        )
+        assert (done.returncode == 0) is ok, f"{words}: {done.stdout}\n{done.stderr}"
+        return done.stdout if ok else done.stdout + done.stderr
+
+
+class Api:
+    """Raw JSON through the official client, as the product does it."""
+
+    def __init__(self, target: Target) -> None:
+        self._client = config.new_client_from_config(config_file=str(target.kubeconfig))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        **query: str,
+    ) -> Answer:
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": "contract/1"}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        response = self._client.rest_client.pool_manager.request(
+            method,
+            f"{self.host}{path}{f'?{urlencode(query)}' if query else ''}",
+            body=None if body is None else json.dumps(body).encode(),
+            headers=headers,
+            timeout=20,
+        )
+        return Answer(response.status, _parsed(response.data))
+
+    @property
+    def host(self) -> str:
+        return str(self._client.configuration.host)
+
+    @property
+    def authority(self) -> str:
+        """The file with the certificate that signs the server's."""
+        return str(self._client.configuration.ssl_ca_cert)
+
+    def get(self, path: str, **query: str) -> Answer:
+        return self.call("GET", path, **query)
+
+    def patch(self, path: str, body: object, kind: str, **query: str) -> Answer:
+        """``kind``: merge, strategic, json or apply."""
+        types = {
+            "merge": "application/merge-patch+json",
+            "strategic": "application/strategic-merge-patch+json",
+            "json": "application/json-patch+json",
+            "apply": "application/apply-patch+yaml",
+        }
+        return self.call("PATCH", path, body, content_type=types[kind], **query)
+
+    def lines(self, path: str, **query: str) -> list[Json]:
+        """A watch's events until the server ends it (``timeoutSeconds``)."""
+        answer = self.call("GET", path, watch="true", **query)
+        assert answer.code == 200, answer
+        text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+        return [json.loads(line) for line in text.splitlines() if line]
+
+
+def _parsed(raw: bytes) -> Any:
+    text = raw.decode()
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def eventually(check: Callable[[], object], seconds: float = 20.0) -> Any:
+    """The first true answer of ``check``; fails with its last answer when the time is up."""
+    deadline = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < deadline, f"did not come true within {seconds} s: {found!r}"
+        time.sleep(0.05)
+    return found
+
+
+@contextmanager
+def simulated(folder: Path) -> Iterator[Target]:
+    """Our API with four simulated nodes."""
+    started = threading.Event()
+    stopping: list[Callable[[], object]] = []
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(folder, started, stopping)), daemon=True)
+    thread.start()
+    assert started.wait(10), "the simulated API did not start"
+    try:
+        yield Target(folder / "kubeconfig", simulated=True)
+    finally:
+        stopping[0]()
+        thread.join(10)
+
+
+async def _serve(folder: Path, started: threading.Event, stopping: list[Callable[[], object]]) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    stopping.append(lambda: loop.call_soon_threadsafe(stop.set))
+    cluster: Cluster = assemble(Store(), "1.35", folder / "api")
+    port = await cluster.start()
+    kubelet = SimulatedKubelet(cluster.store, NODES, str(version_info("1.35")["gitVersion"]), delay=0.05)
+    kubelet.start(cluster.loop)
+    write_kubeconfig(folder / "kubeconfig", folder / "api", port, "contract")
+    started.set()
+    await stop.wait()
+    await cluster.stop()

@@ -1,0 +1,211 @@
+"""Objects: versions, conflicts, lists, pages, deletion. Each call here is one that the product or its tools make."""
+
+from __future__ import annotations
+
+from urllib3 import PoolManager
+
+from tests.contract.target import Api, Json, eventually
+
+
+def config_map(name: str, **data: str) -> Json:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def test_the_version_is_a_full_git_version(api: Api) -> None:
+    found = api.get("/version")
+    assert found["gitVersion"].startswith(f"v{found['major']}.{found['minor'].rstrip('+')}.")
+
+
+def test_discovery_lists_what_the_product_needs(api: Api) -> None:
+    core = {row["name"] for row in api.get("/api/v1")["resources"]}
+    assert {"nodes", "pods", "pods/eviction", "pods/exec", "services", "secrets", "namespaces"} <= core
+    apps = api.get("/apis/apps/v1")["resources"]
+    assert {"daemonsets", "deployments", "deployments/scale"} <= {row["name"] for row in apps}
+    groups = {group["name"] for group in api.get("/apis")["groups"]}
+    assert {"apps", "policy", "discovery.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io"} <= groups
+
+
+def test_server_side_validation_is_advertised(api: Api) -> None:
+    paths = api.get("/openapi/v3")["paths"]
+    document = api.get(paths["apis/apps/v1"]["serverRelativeURL"].partition("?")[0])
+    patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
+    assert "fieldValidation" in {parameter["name"] for parameter in patch["parameters"]}
+
+
+def test_an_unknown_path_or_object_is_not_found(api: Api, space: str) -> None:
+    assert api.get("/apis/no.such.group/v1/things").code == 404
+    missing = api.get(f"/api/v1/namespaces/{space}/configmaps/none")
+    assert (missing.code, missing["reason"], missing["details"]["name"]) == (404, "NotFound", "none")
+    assert missing["message"] == 'configmaps "none" not found'
+
+
+def test_without_the_token_nothing_is_told(api: Api, space: str) -> None:
+    url = f"{api.host}/api/v1/namespaces/{space}/secrets"
+    answer = PoolManager(ca_certs=api.authority).request("GET", url)
+    assert answer.status in (401, 403)
+
+
+def test_creating_twice_is_already_exists(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    assert api.call("POST", path, config_map("c")).code == 201
+    again = api.call("POST", path, config_map("c"))
+    assert (again.code, again["reason"]) == (409, "AlreadyExists")
+
+
+def test_an_object_for_another_namespace_is_refused(api: Api, space: str) -> None:
+    body = config_map("c")
+    body["metadata"]["namespace"] = "kube-system"
+    assert api.call("POST", f"/api/v1/namespaces/{space}/configmaps", body).code == 400
+
+
+def test_content_for_a_namespace_that_is_not_there_is_refused(api: Api) -> None:
+    refused = api.call("POST", "/api/v1/namespaces/contract-nowhere/configmaps", config_map("c"))
+    assert (refused.code, refused["reason"]) == (404, "NotFound")
+
+
+def test_a_put_from_an_old_version_conflicts(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    old = api.call("POST", path, config_map("c", k="1")).body
+    newer = api.call("PUT", f"{path}/c", {**old, "data": {"k": "2"}})
+    assert newer.code == 200
+    assert int(newer["metadata"]["resourceVersion"]) > int(old["metadata"]["resourceVersion"])
+    stale = api.call("PUT", f"{path}/c", {**old, "data": {"k": "3"}})
+    assert (stale.code, stale["reason"]) == (409, "Conflict")
+    assert api.get(f"{path}/c")["data"] == {"k": "2"}
+
+
+def test_a_put_that_changes_nothing_keeps_the_version(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    old = api.call("POST", path, config_map("c", k="1")).body
+    same = api.call("PUT", f"{path}/c", old)
+    assert same["metadata"]["resourceVersion"] == old["metadata"]["resourceVersion"]
+
+
+def test_dry_run_stores_nothing(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    assert api.call("POST", path, config_map("c"), dryRun="All").code == 201
+    assert api.get(f"{path}/c").code == 404
+
+
+def test_lists_select_by_label_and_field(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    for name, tier in (("a", "web"), ("b", "web"), ("c", "db")):
+        body = config_map(name)
+        body["metadata"]["labels"] = {"tier": tier}
+        api.call("POST", path, body)
+
+    def names(**query: str) -> list[str]:
+        return [item["metadata"]["name"] for item in api.get(path, **query)["items"]]
+
+    assert names(labelSelector="tier=web") == ["a", "b"]
+    assert names(labelSelector="tier notin (web),tier") == ["c"]
+    assert names(fieldSelector="metadata.name=b") == ["b"]
+    assert api.get(path, labelSelector="tier=(").code == 400
+
+
+def test_pages_together_are_the_list(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    for number in range(5):
+        api.call(
+            "POST",
+            path,
+            {**config_map(f"c{number}"), "metadata": {"name": f"c{number}", "labels": {"x": "y"}}},
+        )
+    names, token, sizes = [], "", []
+    while True:
+        query = {"continue": token} if token else {}
+        page = api.get(path, limit="2", labelSelector="x=y", **query)
+        names += [item["metadata"]["name"] for item in page["items"]]
+        sizes.append(len(page["items"]))
+        token = page["metadata"].get("continue", "")
+        if not token:
+            break
+    assert (names, sizes) == ([f"c{n}" for n in range(5)], [2, 2, 1])
+
+
+def test_deleting_a_collection_by_label(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    for name in ("a", "b"):
+        body = config_map(name)
+        body["metadata"]["labels"] = {"name": name}
+        api.call("POST", path, body)
+    assert api.call("DELETE", path, labelSelector="name=a").code == 200
+    assert api.get(f"{path}/a").code == 404
+    assert api.get(f"{path}/b").code == 200
+
+
+def test_a_deletion_with_the_wrong_uid_is_refused(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    api.call("POST", path, config_map("c"))
+    wrong = api.call("DELETE", f"{path}/c", {"preconditions": {"uid": "not-this-one"}})
+    assert wrong.code == 409
+    assert api.call("DELETE", f"{path}/c")["status"] == "Success"
+
+
+def test_a_finalizer_keeps_a_deleted_object_until_it_is_taken_away(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    body = config_map("c")
+    body["metadata"]["finalizers"] = ["rackroll.io/contract"]
+    api.call("POST", path, body)
+    assert "deletionTimestamp" in api.call("DELETE", f"{path}/c")["metadata"]
+    assert api.get(f"{path}/c").code == 200
+    api.patch(f"{path}/c", {"metadata": {"finalizers": None}}, "merge")
+    assert api.get(f"{path}/c").code == 404
+
+
+def test_what_an_owner_held_goes_with_it(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    owner = api.call("POST", path, config_map("owner")).body
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    for name in ("kept", "held"):
+        body = config_map(name)
+        body["metadata"]["ownerReferences"] = [reference] if name == "held" else []
+        api.call("POST", path, body)
+    api.call("DELETE", f"{path}/owner")
+    eventually(lambda: api.get(f"{path}/held").code == 404)
+    assert api.get(f"{path}/kept").code == 200
+
+
+def test_a_deleted_namespace_takes_everything_with_it(api: Api, space: str) -> None:
+    api.call("POST", f"/api/v1/namespaces/{space}/configmaps", config_map("c"))
+    gone = api.call("DELETE", f"/api/v1/namespaces/{space}")
+    assert gone.code == 200
+    eventually(lambda: api.get(f"/api/v1/namespaces/{space}").code == 404, 60)
+    assert api.get(f"/api/v1/namespaces/{space}/configmaps/c").code == 404
+
+
+def test_a_secret_takes_text_and_keeps_its_type(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/secrets"
+    body: Json = {"metadata": {"name": "s"}, "stringData": {"k": "v"}}
+    made = api.call("POST", path, body)
+    assert (made["data"], made["type"]) == ({"k": "dg=="}, "Opaque")
+    changed = api.call("PUT", f"{path}/s", {**made.body, "type": "other/type"})
+    assert (changed.code, changed["reason"]) == (422, "Invalid")
+
+
+def test_a_custom_resource_is_served_once_defined(api: Api, space: str) -> None:
+    group = f"{space}.rackroll.io"
+    names = {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": schema,
+        "subresources": {"status": {}},
+    }
+    definition = {
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert api.call("POST", definitions, definition).code == 201
+    path = f"/apis/{group}/v1/namespaces/{space}/widgets"
+    eventually(lambda: api.get(path).code == 200)
+    body = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}}
+    made = api.call("POST", path, body)
+    assert (made.code, made["metadata"]["generation"]) == (201, 1)
+    told = api.patch(f"{path}/w/status", {"status": {"ok": True}, "spec": {"size": 9}}, "merge")
+    assert (told["status"], told["spec"], told["metadata"]["generation"]) == ({"ok": True}, {"size": 1}, 1)
+    assert api.call("DELETE", f"{definitions}/widgets.{group}").code == 200
+    eventually(lambda: api.get(path).code == 404)
