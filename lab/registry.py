@@ -6,10 +6,11 @@ whose folder was deleted must still be found. A reboot clears both this and the 
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
+import errno
 import hashlib
 import json
-import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ def refuse_taken(wanted: Claim) -> None:
 def claim(wanted: Claim) -> None:
     """Written before anything is made, and only once nobody else has the names: ``down`` deletes by it."""
     text = {"site": wanted.site, "folder": str(wanted.folder), "namespaces": wanted.namespaces}
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
     _file(wanted.site).write_text(json.dumps(text))
 
 
@@ -53,25 +55,29 @@ def claims_of(folder: Path) -> tuple[Claim, ...]:
 
 def release(done: Claim) -> None:
     _file(done.site).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        FOLDER.rmdir()
 
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """One ``up`` or ``down`` per folder at a time; the lock goes with the process, even when it is killed."""
-    FOLDER.mkdir(mode=0o700, exist_ok=True)
-    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    handle = os.open(FOLDER / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _lock(handle, folder)
+    """One ``up`` or ``down`` per folder at a time.
+
+    The lock is a socket in the abstract namespace: it leaves no file, and goes with the process however it
+    dies. Raises LockHeld.
+    """
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:32]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
+        _bind(lock, f"\0rackroll-lab-{name}", folder)
         yield
-    finally:
-        os.close(handle)
 
 
-def _lock(handle: int, folder: Path) -> None:
+def _bind(lock: socket.socket, name: str, folder: Path) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.bind(name)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
         message = "another `lab up` or `lab down` is at work"
         raise LockHeld(message, where=str(folder), hint="wait until it is done") from None
 

@@ -36,6 +36,7 @@ def assert_nothing_left(site: Site) -> None:
     assert services.running(site.folder) == {}
     assert not (site.folder / ".lab").exists()
     assert registry.claims_of(site.folder) == ()
+    assert not (registry.FOLDER / f"{site.name}.json").exists()
     mine = str(site.folder).encode()
     lines = [(pid, _command_line(pid)) for pid in netns.pids() if pid != os.getpid()]
     assert not [line for line in lines if mine in line[1]]

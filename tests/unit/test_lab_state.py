@@ -162,10 +162,7 @@ def test_a_dead_claim_of_another_folder_does_not_hold_a_name(
     assert registry.claims_of(tmp_path / "site") == (ours,)
 
 
-def test_only_one_up_or_down_works_on_a_folder_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(registry, "FOLDER", tmp_path / "run")
+def test_only_one_up_or_down_works_on_a_folder_at_a_time(tmp_path: Path) -> None:
     with registry.only_one(tmp_path), pytest.raises(LockHeld), registry.only_one(tmp_path):
         pass
     with registry.only_one(tmp_path):
