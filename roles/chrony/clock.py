@@ -10,8 +10,11 @@ from rollout.errors import SiteInvalid
 from rollout.model.site import ClockProfile
 
 CONF_FILE = "/etc/chrony/chrony.conf"
-SYNC_TIMEOUT = timedelta(seconds=20)
+SYNC_TIMEOUT = timedelta(seconds=12)
 """How long after a restart a source may take. iburst needs about 4.3 s at default polling, 0.8 s at minpoll 0."""
+
+SETTLE_TIMEOUT = timedelta(seconds=4)
+"""How long a synchronised clock may take to come within bounds; a step, where allowed, is done by then."""
 
 _FIELDS = 14
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Generator
+from datetime import timedelta
 
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from roles.chrony.clock import CONF_FILE, SYNC_TIMEOUT, checked, render, verdict
+from roles.chrony.clock import CONF_FILE, SETTLE_TIMEOUT, SYNC_TIMEOUT, checked, render, verdict
 from roles.chrony.facts import ChronyFacts, ChronyState
 from rollout.model.site import ClockProfile
 
@@ -69,7 +70,12 @@ def _configure_script(profile: ClockProfile) -> str:
 
 
 def _wait_script(profile: ClockProfile) -> str:
-    """``chronyc waitsync`` looks at the remaining correction only, so the verdict is passed afterwards, on facts."""
-    every = 0.1
-    tries = int(SYNC_TIMEOUT.total_seconds() / every)
-    return f"chronyc waitsync {tries} {profile.max_offset.total_seconds():g} 0 {every} >/dev/null; true"
+    """First for a source, then for the offset. Its word is not taken: the verdict is passed afterwards, on facts."""
+    source = _waitsync(SYNC_TIMEOUT, timedelta(0))
+    return f"{source} && {_waitsync(SETTLE_TIMEOUT, profile.max_offset)}; true"
+
+
+def _waitsync(timeout: timedelta, correction: timedelta) -> str:
+    """A correction of 0 means any; the next argument, frequency skew, is not judged."""
+    every = timedelta(milliseconds=100)
+    return f"chronyc waitsync {timeout // every} {correction.total_seconds():g} 0 {every.total_seconds():g} >/dev/null"
