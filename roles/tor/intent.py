@@ -94,13 +94,22 @@ def _inbound(version: int) -> tuple[str, ...]:
 
 
 def _bfd_profile(timers: BfdTimers) -> tuple[str, ...]:
-    interval = timers.interval // timedelta(milliseconds=1)
-    lines = [f" profile {NAME}"]
+    interval = _milliseconds(timers)
+    lines = [f" profile {profile_name(timers)}"]
     if timers.multiplier != _BFD_DEFAULT_MULTIPLIER:
         lines.append(f"  detect-multiplier {timers.multiplier}")
     if interval != _BFD_DEFAULT_INTERVAL_MS:
         lines += [f"  transmit-interval {interval}", f"  receive-interval {interval}"]
     return (*lines, " exit")
+
+
+def profile_name(timers: BfdTimers) -> str:
+    """Timers are part of the name: FRR has no way to take a profile's interval back, only to drop the profile."""
+    return f"{NAME}-{_milliseconds(timers)}MS-X{timers.multiplier}"
+
+
+def _milliseconds(timers: BfdTimers) -> int:
+    return timers.interval // timedelta(milliseconds=1)
 
 
 def _neighbor(node: Node, bgp: Bgp) -> Iterator[str]:
@@ -111,7 +120,7 @@ def _neighbor(node: Node, bgp: Bgp) -> Iterator[str]:
     if bgp.bfd:
         # Both lines: the profile alone works, but FRR prints both and the second diff would not be empty.
         yield f"{head} bfd"
-        yield f"{head} bfd profile {NAME}"
+        yield f"{head} bfd profile {profile_name(bgp.bfd)}"
     yield f"{head} timers {hold // 3} {hold}"
     yield f"{head} timers connect {CONNECT_RETRY // timedelta(seconds=1)}"
 

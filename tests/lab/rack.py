@@ -34,7 +34,14 @@ def shell(ssh: SshAccess, script: str) -> str:
         [
             "ssh",
             *("-i", str(ssh.key_file), "-p", str(ssh.port)),
-            *("-o", f"UserKnownHostsFile={ssh.known_hosts}", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"),
+            *(
+                "-o",
+                f"UserKnownHostsFile={ssh.known_hosts}",
+                "-o",
+                "StrictHostKeyChecking=yes",
+                "-o",
+                "BatchMode=yes",
+            ),
             f"{ssh.user}@{ssh.address}",
             "sh -s",
         ],

@@ -110,7 +110,9 @@ def test_a_file_that_would_win_at_the_next_boot_is_named(configured: Site) -> No
     shell(node.ssh, "echo net.core.somaxconn=128 > /etc/sysctl.d/99-zz-vendor.conf")
     try:
         (outcome,) = configure(configured, [node])
-        assert "net.core.somaxconn (/etc/sysctl.d/99-zz-vendor.conf): wanted '65535', got '128'" in str(outcome.error)
+        assert "net.core.somaxconn (/etc/sysctl.d/99-zz-vendor.conf): wanted '65535', got '128'" in str(
+            outcome.error
+        )
     finally:
         shell(node.ssh, "rm /etc/sysctl.d/99-zz-vendor.conf")
     assert changed(configure(configured, [node])) == {}
@@ -118,7 +120,9 @@ def test_a_file_that_would_win_at_the_next_boot_is_named(configured: Site) -> No
 
 def test_an_unreachable_host_is_reported_and_the_others_are_configured(configured: Site) -> None:
     dead = replace(configured.node("r1n1"), ssh=replace(configured.node("r1n1").ssh, port=9))
-    stranger = replace(configured.node("r1n2"), ssh=replace(configured.node("r1n2").ssh, known_hosts=Path("/dev/null")))
+    stranger = replace(
+        configured.node("r1n2"), ssh=replace(configured.node("r1n2").ssh, known_hosts=Path("/dev/null"))
+    )
     shell(configured.node("r1n3").ssh, "sysctl -q -w net.core.somaxconn=1024")
     outcomes = configure(configured, [dead, stranger, configured.node("r1n3")])
     assert "Could not connect" in errors(outcomes)["r1n1"]

@@ -152,7 +152,7 @@ def test_without_bfd_no_profile_of_ours_is_left_and_others_are(site: Site) -> No
 def test_bfd_defaults_that_frr_does_not_print_are_left_out(site: Site) -> None:
     timers = BfdTimers(timedelta(milliseconds=300), 3)
     text = config(replace(site, bgp=replace(site.bgp, bfd=timers)))
-    assert " profile RACKROLL\n exit\n" in text
+    assert " profile RACKROLL-300MS-X3\n exit\n" in text
     slow = BfdTimers(timedelta(milliseconds=200), 5)
     text = config(replace(site, bgp=replace(site.bgp, bfd=slow)))
     assert "  detect-multiplier 5\n  transmit-interval 200\n  receive-interval 200\n" in text
@@ -189,3 +189,10 @@ def test_a_switch_that_is_not_as_expected_is_an_error(site: Site, running: str, 
 def test_a_running_config_is_written_back_as_it_was() -> None:
     body = [line for line in BARE.splitlines()[3:] if line.strip() not in ("!", "end")]
     assert [line for line in render(parse(BARE)).splitlines() if line.strip() != "!"] == body
+
+
+def test_other_timers_are_another_profile_because_frr_cannot_unset_an_interval(site: Site) -> None:
+    slow = replace(site, bgp=replace(site.bgp, bfd=BfdTimers(timedelta(milliseconds=300), 5)))
+    text = config(slow, config(site))
+    assert "RACKROLL-150MS-X3" not in text
+    assert " neighbor 10.90.1.11 bfd profile RACKROLL-300MS-X5\n" in text

@@ -62,9 +62,13 @@ class Session:
             return self._run(command, timeout)
 
     def put(self, path: str, text: str) -> None:
-        """Write a file. base64, because a terminal would interpret tabs and control characters."""
+        """Write a file that only its owner may read: a switch's configuration can hold BGP passwords.
+
+        base64, because a terminal would interpret tabs and control characters.
+        """
         lines = base64.encodebytes(text.encode()).decode()
-        done = self.act(f"base64 -d > {path} <<'RACKROLL'\n{lines}RACKROLL")
+        make = f"umask 077; mkdir -p {path.rpartition('/')[0]} && base64 -d > {path}"
+        done = self.act(f"{make} <<'RACKROLL'\n{lines}RACKROLL")
         if done.status != 0:
             raise StepFailed(f"cannot write {path}: {done.text.strip()}", where=self._switch.name)
 
