@@ -1,4 +1,4 @@
-"""A real FRR ToR over real SSH, with real bgpd speakers on the nodes: what may come in, what is seen, what is undone."""
+"""A real FRR ToR over real SSH, with real bgpd on the nodes: what may come in, what is seen, what is undone."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_bfd_finds_a_dead_node_long_before_the_hold_time(
 
 
 def test_sampling_the_rib_at_five_hertz_leaves_room_and_survives_a_lost_line(
-    speaking: Site, tor: Switch, switches: SshSwitches
+    speaking: Site, tor: Switch
 ) -> None:
     with opened(speaking) as sampler:
         sampler.next_hops(tor, VIP)
