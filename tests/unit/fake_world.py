@@ -67,6 +67,8 @@ class FakeRack:
     log: list[str] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     refuse_evictions: int = 0
+    bgp: float = BGP
+    start_takes: float = START
     on_delete: bool = False
     serial: int = 0
     each_tick: Callable[[], object] = idle
@@ -106,7 +108,7 @@ class FakeRack:
     def start(self, node: str, gateway: str | None) -> None:
         self.serial += 1
         name = f"{gateway or 'app'}-{self.serial}"
-        self.pods[name] = Pod(name, node, self.control(), gateway, self.time + START)
+        self.pods[name] = Pod(name, node, self.control(), gateway, self.time + self.start_takes)
 
     def control(self) -> str:
         return self.charts["istio-system", "istiod"].version
@@ -134,7 +136,7 @@ class FakeRack:
         )
         if wanted == self.rib.get(key, False):
             self.changing.pop(key, None)
-        elif self.time >= self.changing.setdefault(key, self.time + BGP):
+        elif self.time >= self.changing.setdefault(key, self.time + self.bgp):
             self.rib[key] = wanted
             del self.changing[key]
 
