@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lab.kube.collection import Event
+from lab.kube.collection import Event, EventType
 from lab.kube.controllers.loop import Key, ToKeys, own_key, owner_key
 from lab.kube.objects import (
     Obj,
@@ -40,7 +40,8 @@ class EndpointSlices:
 
     def _behind(self, event: Event) -> Iterable[Key]:
         """The Services whose selector matches the pod, before or after the change."""
-        if event.old is not None and _view(event.old) == _view(event.object):
+        unmoved = event.old is not None and _view(event.old) == _view(event.object)
+        if event.type is EventType.MODIFIED and unmoved:
             return
         for service in self._store.list(SERVICES, namespace_of(event.object)):
             selector = spec_of(service).get("selector")
