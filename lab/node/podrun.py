@@ -133,9 +133,11 @@ class PodRun:
         await asyncio.sleep(hook.sleep)
 
     async def _clean_up(self) -> None:
+        """Kill what is left, say that nothing serves any more, and give address and files back."""
         with contextlib.suppress(RackrollError, OSError):
             if self._process is not None and self._process.alive:
                 await self._process.kill()
+            self._tell(replace(self._life, ready=False))
             await self._address("del")
             if self.envoy is not None:
                 self.envoy.clear()
