@@ -84,8 +84,8 @@ def _accesses(site: Site) -> Iterator[SshAccess]:
 
 
 def folders_to_show(site: Site) -> tuple[str, ...]:
-    """What hosts must see although it is not on the root file system: programs, Envoy, this package."""
+    """What hosts must see (programs, Envoy, this package) and would not through their overlay of ``/``."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rackroll"
     python = (Path(sys.prefix), Path(sys.base_prefix))
     wanted = (Path("/usr"), Path("/opt"), *python, cache, Path(boot.__file__).parents[2], site.folder)
-    return preflight.folders_elsewhere(wanted)
+    return preflight.folders_hidden(wanted)

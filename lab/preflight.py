@@ -94,7 +94,15 @@ def _check_address(route: Route) -> None:
         raise RackrollError(f"cannot listen: {error.strerror}", where=where, hint=hint) from error
 
 
-def folders_elsewhere(wanted: Iterable[Path]) -> tuple[str, ...]:
-    """Those that are not on the root file system: an overlay of ``/`` alone would show them empty."""
-    root = Path("/").stat().st_dev
-    return tuple(str(path) for path in wanted if path.is_dir() and path.stat().st_dev != root)
+_COVERED = (Path("/tmp"), Path("/run"))  # noqa: S108
+"""Where a lab host has an empty folder of its own."""
+
+
+def folders_hidden(wanted: Iterable[Path]) -> tuple[str, ...]:
+    """Those that a host would not see: on another file system than ``/``, or below a folder of its own."""
+    return tuple(str(path) for path in wanted if path.is_dir() and _is_hidden(path))
+
+
+def _is_hidden(path: Path) -> bool:
+    covered = any(path.resolve().is_relative_to(folder) for folder in _COVERED)
+    return covered or path.stat().st_dev != Path("/").stat().st_dev

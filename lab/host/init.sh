@@ -1,6 +1,6 @@
 #!/bin/sh
 # Becomes process 1 of a lab host: already in its own net, mount, uts, pid and ipc namespaces.
-# arguments: host name, share folder, capability bounding set, folders on other file systems to show read-only
+# arguments: host name, share folder, capability bounding set, folders to show read-only
 set -eu
 name=$1 share=$2 bounding=$3
 shift 3
@@ -35,7 +35,7 @@ mkdir -p "$root/run/lab" "$root/run/lock" "$root/run/sshd" "$root/var/log/lab"
 mount --bind "$share" "$root/run/lab"
 for folder in "$@"; do
     mkdir -p "$root$folder"
-    mount --rbind "$folder" "$root$folder"
+    mount --bind "$folder" "$root$folder"
     mount -o remount,ro,bind "$root$folder"
 done
 cp -R "$share/boot/." "$root/"

@@ -18,7 +18,7 @@ INIT = Path(__file__).with_name("init.sh")
 
 
 def start(site: str, folder: Path, host: LabHost, show: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start process 1 of a host in its (already wired) namespace; ``show``: folders on other file systems.
+    """Start process 1 of a host in its (already wired) namespace; ``show``: folders to see read-only.
 
     ``--kill-child`` ties it to its ``unshare``: whatever dies first, the whole host goes.
     """

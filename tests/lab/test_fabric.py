@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,45 +16,23 @@ from lab.process import kill
 from lab.sitecopy import copy_site
 from lab.state import LabState, read_state
 from lab.status import Truth
-from rollout.model.site import Site, SshAccess
+from rollout.model.site import Site
 from rollout.site.load import load_site
+from tests.lab.fabric_boxes import (
+    FLOWS,
+    SERVER,
+    VIP,
+    announce,
+    eventually,
+    inside,
+    known_name,
+    next_hops,
+    ssh,
+    vtysh,
+)
 
 pytestmark = pytest.mark.lab
 INVENTORY = Path(__file__).parents[2] / "inventory" / "lab"
-VIP = "203.0.113.9"
-
-SERVER = f"""
-import socket, socketserver
-class Echo(socketserver.StreamRequestHandler):
-    def handle(self):
-        for line in self.rfile:
-            self.wfile.write(socket.gethostname().encode() + b"\\n")
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    request_queue_size = 128
-Server(("{VIP}", 7000), Echo).serve_forever()
-"""
-
-FLOWS = f"""
-import socket, sys
-def open_flow():
-    flow = socket.create_connection(("{VIP}", 7000), timeout=3)
-    return flow, flow.makefile("rw")
-def ask(stream):
-    stream.write("who\\n"); stream.flush()
-    return stream.readline().strip()
-flows = []
-for line in sys.stdin:
-    if line.strip() == "open":
-        flows = [open_flow() for _ in range(40)]
-    answers = []
-    for flow, stream in (flows if line.strip() != "fresh" else [open_flow() for _ in range(40)]):
-        try:
-            answers.append(ask(stream))
-        except OSError as error:
-            answers.append(type(error).__name__)
-    print(" ".join(answers), flush=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -76,43 +53,6 @@ def lab(site: Site) -> Iterator[LabState]:
             yield state
         finally:
             down(site.folder)
-
-
-def inside(lab: LabState, host: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(lab, host, argv), capture_output=True, text=True, check=False, timeout=60)
-
-
-def ssh(access: SshAccess, remote: str, known_hosts: Path | None = None) -> subprocess.CompletedProcess[str]:
-    known = known_hosts or access.known_hosts
-    options = [
-        "StrictHostKeyChecking=yes",
-        f"UserKnownHostsFile={known}",
-        "BatchMode=yes",
-        "IdentitiesOnly=yes",
-    ]
-    flags = [word for option in options for word in ("-o", option)]
-    target = ["-p", str(access.port), "-i", str(access.key_file), f"{access.user}@{access.address}"]
-    argv = ["ssh", "-F", "none", *flags, *target, remote]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-
-
-def known_name(access: SshAccess) -> str:
-    return access.address if access.port == 22 else f"[{access.address}]:{access.port}"
-
-
-def vtysh(lab: LabState, host: str, *lines: str) -> str:
-    done = inside(lab, host, "vtysh", *(word for line in lines for word in ("-c", line)))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def eventually(holds: Callable[[], bool], *, within: float) -> bool:
-    deadline = time.monotonic() + within
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.mark.usefixtures("lab")
@@ -195,6 +135,27 @@ def test_a_host_can_neither_write_other_kernel_keys_nor_set_the_clock(site: Site
     assert Path("/proc/sys", key).read_text() == before
 
 
+def test_a_host_sees_a_site_folder_below_tmp_read_only_and_nothing_else_of_tmp(
+    site: Site, lab: LabState, tmp_path: Path
+) -> None:
+    """A clone of the repository in /tmp must do: its virtual environment runs inside the hosts."""
+    assert inside(lab, site.probe.name, "cat", str(site.folder / "site.yaml")).returncode == 0
+    assert inside(lab, site.probe.name, "touch", str(site.folder / "x")).returncode != 0
+    assert inside(lab, site.probe.name, "ls", str(tmp_path)).returncode != 0
+
+
+def test_a_host_has_one_proc_and_only_its_net_sysctls_are_open(lab: LabState) -> None:
+    """A second whole proc anywhere in its root would have a writable /proc/sys: the machine's own."""
+    lines = [line.split() for line in inside(lab, "r1n1", "cat", "/proc/self/mountinfo").stdout.splitlines()]
+    proc = {
+        line[4]: (line[3], line[5].split(",")[0]) for line in lines if line[line.index("-") + 1] == "proc"
+    }
+    assert [point for point, (root, _) in proc.items() if root == "/"] == ["/proc"]
+    assert proc["/proc/sys"] == ("/sys", "ro")
+    writable = {point for point, (root, mode) in proc.items() if root != "/" and mode == "rw"}
+    assert writable == {"/proc/sys/net"}
+
+
 def test_nftables_and_conntrack_work_in_a_node_and_stay_in_it(lab: LabState) -> None:
     assert inside(lab, "r1n1", "nft", "add", "table", "ip", "fabric-test").returncode == 0
     assert "fabric-test" in inside(lab, "r1n1", "nft", "list", "tables").stdout
@@ -249,19 +210,6 @@ def announced(site: Site, lab: LabState) -> Iterator[LabState]:
     for server in servers:
         server.kill()
         server.wait()
-
-
-def announce(lab: LabState, site: Site, node: str, *, yes: bool) -> None:
-    line = f"{'' if yes else 'no '}network {VIP}/32"
-    bgp = f"router bgp {site.bgp.node_asn}"
-    vtysh(lab, node, "configure terminal", bgp, "address-family ipv4 unicast", line)
-
-
-def next_hops(lab: LabState, switch: str) -> int:
-    """Distinct ones in the switch's resilient table."""
-    shown = ["ip", "-n", lab.host(switch).namespace, "route", "show", f"{VIP}/32", "table", "100"]
-    text = subprocess.run(shown, capture_output=True, text=True, check=False).stdout
-    return len(set(re.findall(r"via (\S+)", text)))
 
 
 def test_flows_stay_where_they_are_when_another_next_hop_returns(site: Site, announced: LabState) -> None:
