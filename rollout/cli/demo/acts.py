@@ -65,6 +65,7 @@ def play(theatre: Theatre, version: str, say: Say) -> Score:
             f"second look: {unchanged} of {len(stage.site.nodes)} hosts unchanged, ToR diff empty: {diff_empty}"
         )
         good = upgrade(stage, version)
+        say(_loss_words(good.load))
         seconds_up, total, nodes = stage.seconds_up, len(stage.site.gateway_nodes), len(stage.site.nodes)
     say("negative control: the same upgrade on a fresh lab, evict first and all racks at once")
     with theatre.stage() as stage:
@@ -131,6 +132,13 @@ def upgrade(stage: Stage, version: str, *, naive: bool = False) -> Upgrade:
 
 def _loss_of(latest: Callable[[], LoadCount]) -> LossReader:
     return lambda: latest().lost + latest().keepalive_lost
+
+
+def _loss_words(count: LoadCount) -> str:
+    """What the load saw, and why each lost request was lost."""
+    sent = f"{count.sent} new connections and {count.keepalive_sent} kept-alive requests"
+    reasons = ", ".join(f"{number} x {reason}" for reason, number in count.reasons) or "none lost"
+    return f"load: {sent}; {reasons}; slowest {count.slowest_ms:.0f} ms"
 
 
 def _versions(stage: Stage) -> Versions:

@@ -14,6 +14,7 @@ from pathlib import Path
 from lab.lifecycle import down, up
 from lab.load.process import RunningLoad, from_outside, load_argv
 from lab.sitecopy import copy_site
+from rollout.adapters.kube.api import connect
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.cli.demo.record import RecordedHosts, RecordedSwitches
 from rollout.cli.demo.stage import KEPT_ALIVE, LAB_SITE, RATE_PER_SECOND
@@ -67,7 +68,7 @@ class LabTheatre:
 
 def _envoy_version(site: Site, namespace: str, pod: str) -> str:
     info = run_in_container(
-        site.kubernetes,
+        connect(site.kubernetes),
         Container(namespace, pod, "istio-proxy"),
         ("pilot-agent", "request", "GET", "server_info"),
     )
