@@ -26,6 +26,7 @@ from lab.sitecopy import copy_site
 from roles.istio.role import IstioRole
 from roles.metallb.role import MetalLbRole
 from rollout.adapters.helm import HelmCharts
+from rollout.adapters.helm_program import helm_program
 from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube.api import MERGE, KubeApi, connect
 from rollout.engine.ports import ChartRequest
@@ -33,6 +34,7 @@ from rollout.errors import StepFailed
 from rollout.model.role import ChartStep, SubjectRole
 from rollout.model.site import Gateway, Site
 from rollout.site.load import load_site
+from tests.lab.test_charts import packaged
 
 pytestmark = pytest.mark.lab
 
@@ -229,14 +231,37 @@ def test_a_helm_that_died_in_an_upgrade_is_recovered_without_uninstalling(bench:
     bench.charts.install(bench.request(bench.istio, step, OLD))
 
 
-def test_a_helm_that_died_in_its_first_install_is_finished(bench: Bench) -> None:
-    step = ChartStep("gateways", "trial", "trial", "gateway")
-    values = {"kind": "DaemonSet", "nodeSelector": {"nowhere": "true"}, "service": {"type": "None"}}
-    request = ChartRequest(bench.istio.source(), step.release, step.namespace, step.chart, OLD, values)
-    bench.charts.install(request)
-    set_status(bench.api, step, 1, "pending-install")
+def test_a_first_install_whose_helm_was_killed_is_finished(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollout.adapters.helm.PATIENCE", timedelta(0))
+    values = {
+        "nodeSelector": {"nowhere": "true"},
+        "service": {"type": "None"},
+        "autoscaling": {"enabled": False},
+    }
+    request = ChartRequest(bench.istio.source(), "trial", "trial", "gateway", OLD, values)
+    kill_while_it_waits(bench, request)
+    found = {state.release: state.status for state in bench.charts.releases()}
+    assert found["trial"] == "pending-install"
     after = bench.charts.install(request)
     assert (after.status, after.revision) == ("deployed", 2)
+
+
+def kill_while_it_waits(bench: Bench, request: ChartRequest) -> None:
+    """A helm that waits for pods which fit no node, ended by SIGKILL in the middle."""
+    place = ["--namespace", request.namespace, "--create-namespace"]
+    chart = ["--kubeconfig", str(bench.site.kubernetes.kubeconfig), "--wait", "--values", "-"]
+    stamped = packaged(request.chart, request.version, bench.site.folder)
+    command = [str(helm_program()), "upgrade", "--install", request.release, str(stamped), *place, *chart]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(request.values).encode())
+    process.stdin.close()
+    workload = f"/apis/apps/v1/namespaces/{request.namespace}/deployments"
+    eventually("its objects are there", lambda: bool(bench.api.get(workload)["items"]))
+    process.kill()
+    process.wait()
 
 
 def set_status(api: KubeApi, step: ChartStep, revision: int, status: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -460,3 +461,16 @@ def test_an_api_that_says_no_fails_in_its_own_words(api: FakeApi, cluster: KubeC
     api.on("GET /api/v1/nodes", status(403, "Forbidden", words))
     with pytest.raises(StepFailed, match=f"{words}.*HTTP 403, Forbidden"):
         cluster.nodes()
+
+
+def test_two_threads_get_their_own_answers(api: FakeApi, cluster: KubeCluster) -> None:
+    """The executor's and the sampler's: neither may see what the other asked."""
+    api.on("GET /version", {"gitVersion": "v1.35.8"})
+    api.on("GET /api/v1/nodes", {"items": [node("r1n1")]})
+
+    def ask(number: int) -> object:
+        return cluster.version() if number % 2 else cluster.nodes()[0].name
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, range(80)))
+    assert answers == ["r1n1", "v1.35.8"] * 40
