@@ -160,8 +160,9 @@ def _container(container: Mapping[str, Any], now: str) -> Obj:
 
 
 async def _exec(pod: Obj, container: str, argv: tuple[str, ...]) -> tuple[int, bytes, bytes]:
+    """Nothing runs; only ``false`` fails, so that callers can see a failure too."""
     told = f"simulated: {' '.join(argv)} in {name_of(pod)}/{container} did nothing\n"
-    return 0, told.encode(), b""
+    return int(argv == ("false",)), told.encode(), b""
 
 
 async def _logs(pod: Obj, container: str) -> bytes:

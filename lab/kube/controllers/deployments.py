@@ -81,6 +81,8 @@ class Deployments:
         """Take from the old sets what may go: what is not available anyway, then down to ``least`` available."""
         total = sum(_size(one) for one in old) + _size(new)
         allowed = total - least - (_size(new) - _available(new))
+        if allowed <= 0:
+            return
         sizes = {uid_of(one): _size(one) for one in old}
         for one in old:
             cut = max(0, min(allowed, sizes[uid_of(one)] - _available(one)))
@@ -172,7 +174,8 @@ def _size(replica_set: Obj) -> int:
 
 
 def _available(replica_set: Obj) -> int:
-    return int(status_of(replica_set).get("availableReplicas", 0))
+    """What it told last, but never more than it may have now: its status lags behind its size."""
+    return min(_size(replica_set), int(status_of(replica_set).get("availableReplicas", 0)))
 
 
 def _revision(replica_set: Obj) -> int:
