@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout.engine.journal import Fate, Journal, RunRecord
+from rollout.engine.journal import Fate, Journal, RunEntry, RunRecord
 from rollout.engine.observe import observe
 from rollout.engine.ports import World
 from rollout.model.plan import Plan
@@ -39,15 +39,16 @@ def _fresh(world: World, plan: Plan) -> None:
 
 def admit_resume(site: Site, journal: Journal, *, same_site_only: bool = True) -> RunRecord:
     """The unfinished run. Its own progress moved the world, so only the site is compared."""
-    record = _unfinished(journal)
-    if record is None:
+    entry = _unfinished(journal)
+    if entry is None:
         raise refuse("RUN-UNKNOWN-01", f"no unfinished run on {site.name}", fix="`rackroll apply` a plan")
+    record = journal.load(entry.id)
     if same_site_only:
         same_site(site, record.plan)
     return record
 
 
-def _unfinished(journal: Journal) -> RunRecord | None:
+def _unfinished(journal: Journal) -> RunEntry | None:
     return next((r for r in reversed(journal.runs()) if journal.fate(r.id) is Fate.UNFINISHED), None)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus
 
-from rollout.engine.journal import Body, Fate, RunRecord, StepRecord
+from rollout.engine.journal import Body, Fate, RunEntry, RunRecord, StepRecord
 from rollout.engine.lock import site_lock
 from rollout.engine.outcome import StepOutcome, from_json, to_json
 from rollout.engine.rundir import RunDir
@@ -103,8 +103,11 @@ class DurableJournal:
     def owned(self, run: str) -> AbstractContextManager[None]:
         return site_lock(self.folder.lock, run)
 
-    def runs(self) -> tuple[RunRecord, ...]:
+    def runs(self) -> tuple[RunEntry, ...]:
         return self.folder.runs()
+
+    def load(self, run: str) -> RunRecord:
+        return self.folder.load(run)
 
     def add(self, record: RunRecord) -> None:
         self.folder.add(record)

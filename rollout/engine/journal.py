@@ -25,12 +25,24 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RunEntry:
+    """A run by name only: old runs are listed without reading plans that another version may have written."""
+
+    id: str
+    started: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """``id`` is the plan's id shortened, and which attempt at that plan it is; ``started`` is ISO 8601 in UTC."""
 
     id: str
     plan: Plan
     started: str
+
+    @property
+    def entry(self) -> RunEntry:
+        return RunEntry(self.id, self.started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +60,12 @@ class Journal(Protocol):
         """While it is held nobody else moves this site. Raises LockHeld, which names the holder."""
         ...
 
-    def runs(self) -> tuple[RunRecord, ...]:
+    def runs(self) -> tuple[RunEntry, ...]:
         """Oldest first."""
+        ...
+
+    def load(self, run: str) -> RunRecord:
+        """Raises PlanRefused if the stored plan was edited, or written in another format."""
         ...
 
     def add(self, record: RunRecord) -> None: ...
@@ -75,8 +91,11 @@ class MemoryJournal:
         del run
         return nullcontext()
 
-    def runs(self) -> tuple[RunRecord, ...]:
-        return tuple(self._runs.values())
+    def runs(self) -> tuple[RunEntry, ...]:
+        return tuple(record.entry for record in self._runs.values())
+
+    def load(self, run: str) -> RunRecord:
+        return self._runs[run]
 
     def add(self, record: RunRecord) -> None:
         self._runs[record.id] = record

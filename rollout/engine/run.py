@@ -8,6 +8,7 @@ directory, ``<site folder>/.rackroll``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Lock
@@ -104,7 +105,7 @@ def abandon(world: World, journal: Journal | None = None) -> RunRecord:
 def _run_id(journal: Journal, plan: Plan) -> str:
     """Plan and attempt: the same plan may be carried out again after its first run was abandoned."""
     short = plan.id[:12]
-    attempts = sum(1 for record in journal.runs() if record.plan.id == plan.id)
+    attempts = sum(1 for entry in journal.runs() if entry.id.startswith(f"{short}-"))
     return f"{short}-{attempts + 1}"
 
 
@@ -135,11 +136,14 @@ def _nothing_to_do(site: Site, observer: Observer) -> RunOutcome:
 
 
 def _serialised(observer: Observer) -> Callable[[RunEvent], None]:
-    """Events come from the executor's thread and the sampler's; whoever watches sees one at a time."""
+    """Events come from the executor's thread and the sampler's; whoever watches sees one at a time.
+
+    What goes wrong in watching (a closed terminal) stays there: inside an attempt it would end the run for good.
+    """
     lock = Lock()
 
     def tell(event: RunEvent) -> None:
-        with lock:
+        with lock, suppress(Exception):
             observer(event)
 
     return tell

@@ -7,8 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout.engine.journal import RunRecord
+from rollout.engine.journal import RunEntry, RunRecord
 from rollout.planner.codec import dump, load
+from rollout.planner.refuse import refuse
 
 FOLDER = ".rackroll"
 
@@ -25,24 +26,40 @@ class RunDir:
     def lock(self) -> Path:
         return self.path / "lock"
 
-    def runs(self) -> tuple[RunRecord, ...]:
-        """Oldest first. Raises PlanRefused if a stored plan was edited."""
-        found = [_read(file) for file in (self.path / "runs").glob("*.json")]
-        return tuple(sorted(found, key=lambda record: (record.started, record.id)))
+    def runs(self) -> tuple[RunEntry, ...]:
+        """Oldest first."""
+        raw = [_raw(file) for file in (self.path / "runs").glob("*.json")]
+        found = [RunEntry(each["run"], each["started"]) for each in raw]
+        return tuple(sorted(found, key=lambda entry: (entry.started, entry.id)))
+
+    def load(self, run: str) -> RunRecord:
+        """Raises PlanRefused if the stored plan was edited, or written in another format."""
+        file = self._file(run)
+        raw = _raw(file)
+        return RunRecord(raw["run"], load(raw["plan"], str(file)), raw["started"])
 
     def add(self, record: RunRecord) -> None:
         """On disk before anything moves; written aside and renamed, so a crash leaves all of it or none."""
-        folder = self.path / "runs"
-        folder.mkdir(parents=True, exist_ok=True)
+        target = self._file(record.id)
+        target.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"run": record.id, "started": record.started, "plan": dump(record.plan)}, indent=1)
-        aside = folder / f".{record.id}.tmp"
+        aside = target.with_name(f".{record.id}.tmp")
         with aside.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(folder / f"{record.id}.json")
+        aside.replace(target)
+
+    def _file(self, run: str) -> Path:
+        return self.path / "runs" / f"{run}.json"
 
 
-def _read(file: Path) -> RunRecord:
-    raw = json.loads(file.read_text(encoding="utf-8"))
-    return RunRecord(raw["run"], load(raw["plan"], str(file)), raw["started"])
+def _raw(file: Path) -> dict[str, str]:
+    """Only this module writes these files, and only whole ones: what does not parse was edited."""
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        return {name: str(raw[name]) for name in ("run", "started", "plan")}
+    except (ValueError, KeyError, TypeError) as error:
+        text = f"the record of a run cannot be read: {error}"
+        fix = "put the file back from a backup, or move it away if that run is over"
+        raise refuse("PLAN-FORMAT-01", text, where=str(file), fix=fix) from None

@@ -59,8 +59,8 @@ def status(run_dir: Path) -> RunStatus | None:
         return None
     from rollout.engine.durable import DurableJournal
 
-    journal = DurableJournal(run_dir, runs[-1].plan.site)
-    return describe_run(journal, runs[-1], holder(folder.lock))
+    record = folder.load(runs[-1].id)
+    return describe_run(DurableJournal(run_dir, record.plan.site), record, holder(folder.lock))
 
 
 def describe_run(journal: Journal, record: RunRecord, owner: Holder | None) -> RunStatus:

@@ -277,6 +277,15 @@ def test_events_tell_each_step_once_and_the_end() -> None:
     assert events[-1].outcome == "done"
 
 
+def test_a_watcher_that_breaks_does_not_break_the_run() -> None:
+    rack, live = running(site())
+
+    def broken(event: RunEvent) -> None:
+        raise BrokenPipeError(event)
+
+    assert apply(live, upgrade_of(live), MemoryJournal(), broken, clock=rack, tempo=TEMPO).word is Word.DONE
+
+
 def test_a_sample_counts_the_worst_vip() -> None:
     rack, live = running(site(vips=2))
     rack.rib["ingress-2", "r1n1"] = False

@@ -173,7 +173,11 @@ def test_an_edited_plan_in_the_run_directory_is_refused(tmp_path: Path) -> None:
     journal.add(RunRecord("x-1", small_plan(), "2026-01-01T00:00:00"))
     file = tmp_path / "runs" / "x-1.json"
     file.write_text(file.read_text().replace("1.31.1", "1.31.2"))
+    assert [entry.id for entry in journal.runs()] == ["x-1"]
     with pytest.raises(PlanRefused, match="PLAN-EDITED-01"):
+        journal.load("x-1")
+    file.write_text("{}")
+    with pytest.raises(PlanRefused, match="PLAN-FORMAT-01"):
         journal.runs()
 
 
