@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from roles.metallb.role import MetalLbRole
-from roles.metallb.withdraw import EXCLUDE_LABEL, withdrawal
-from rollout.errors import PlanRefused
 from rollout.model.observed import ChartState
 from rollout.model.role import SubjectRole
 from rollout.model.site import Site
@@ -118,28 +116,3 @@ def test_a_release_counts_as_installed_once_it_was_deployed(
 def test_a_release_of_that_name_in_another_namespace_is_not_ours(site: Site) -> None:
     other = ChartState("metallb", "elsewhere", "metallb", "0.16.1", "deployed", 1)
     assert MetalLbRole(site).installed_version([other]) is None
-
-
-@pytest.mark.parametrize(
-    ("version", "cordon_withdraws"),
-    [
-        ("0.14.0", False),
-        ("0.14.8", False),
-        ("0.14.9", True),
-        ("v0.14.9", True),
-        ("0.15.0", False),
-        ("0.15.0-rc.1", False),
-        ("0.16.1", False),
-    ],
-)
-def test_only_0_14_9_withdraws_on_cordon_and_the_label_works_since_0_14(
-    version: str, cordon_withdraws: bool
-) -> None:
-    found = withdrawal(version)
-    assert (found.label, found.cordon_withdraws) == (EXCLUDE_LABEL, cordon_withdraws)
-
-
-@pytest.mark.parametrize("version", ["0.13.12", "0.16", "latest"])
-def test_a_metallb_whose_withdrawing_is_unknown_is_refused(version: str) -> None:
-    with pytest.raises(PlanRefused):
-        withdrawal(version)
