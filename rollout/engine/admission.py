@@ -49,7 +49,9 @@ def admit_resume(site: Site, journal: Journal, *, same_site_only: bool = True) -
 
 
 def _unfinished(journal: Journal) -> RunEntry | None:
-    return next((r for r in reversed(journal.runs()) if journal.fate(r.id) is Fate.UNFINISHED), None)
+    """Only the newest can be: none starts beside an unfinished one."""
+    newest = journal.runs()[-1:]
+    return next((entry for entry in newest if journal.fate(entry.id) is Fate.UNFINISHED), None)
 
 
 def same_site(site: Site, plan: Plan) -> None:

@@ -146,6 +146,14 @@ def test_a_live_run_is_readable_from_outside_and_stops_promptly_on_ctrl_c(tmp_pa
     assert child(tmp_path, "resume", 0).stdout.startswith("done 29 29 1 0 []")
 
 
+def test_a_run_that_died_before_its_first_step_is_begun_by_resume(tmp_path: Path) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
+    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    DurableJournal(tmp_path, "small").add(RunRecord("early-1", plan, "2026-01-01T00:00:00"))
+    done = resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO)
+    assert (done.word, done.run, done.steps_done) == (Word.DONE, "early-1", 29)
+
+
 def test_an_abandoned_run_is_over(tmp_path: Path) -> None:
     rack, live = running(site((1, 1), workers=0, folder=tmp_path))
     journal = DurableJournal(tmp_path, "small")
