@@ -13,6 +13,7 @@ from rollout.model.observed import ProbeResult
 from rollout.model.site import Address, Gateway, Node, Site, Switch
 
 SAMPLE_S = 0.005
+_FRAME = ("", "!", "exit", "end", "frr version simulated")
 
 
 class SimulatedHosts:
@@ -86,6 +87,6 @@ def answers(fabric: SimulatedFabric, number: int) -> bool:
 
 def intended_lines(site: Site, switch: Switch) -> tuple[str, ...]:
     """The lines that rackroll owns on this switch, by the renderer that the FRR adapter uses too."""
-    bare = f"router bgp {switch.asn}\nexit\n!\n"
+    bare = f"frr version simulated\n!\nrouter bgp {switch.asn}\nexit\n!\nend\n"
     text = merged(bare, intended(site, switch))
-    return tuple(line for line in map(str.strip, text.splitlines()) if line not in ("", "!", "exit"))
+    return tuple(line for line in map(str.strip, text.splitlines()) if line not in _FRAME)

@@ -14,15 +14,17 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, Final
+from time import monotonic, sleep
+from typing import Any, Final, TypeVar
 
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus
+from sqlalchemy.exc import OperationalError
 
 from rollout.engine.journal import Body, Fate, RunEntry, RunRecord, StepRecord
 from rollout.engine.lock import site_lock
 from rollout.engine.outcome import StepOutcome, from_json, to_json
 from rollout.engine.rundir import RunDir
-from rollout.errors import PlanRefused
+from rollout.errors import PlanRefused, Unreachable
 
 APPLICATION: Final = "rackroll"
 APPLICATION_VERSION: Final = "journal-1"
@@ -30,6 +32,9 @@ APPLICATION_VERSION: Final = "journal-1"
 FATES: Final = {"SUCCESS": Fate.DONE, "CANCELLED": Fate.ABANDONED, "ERROR": Fate.ABANDONED}
 """ERROR cannot come from a step (attempts end as values); DBOS would not take such a run up again."""
 POLL: Final = 0.05
+BUSY: Final = 5.0
+"""Seconds that a reader waits for a journal that another process keeps busy."""
+T = TypeVar("T")
 
 
 class JsonSerializer(Serializer):
@@ -117,8 +122,7 @@ class DurableJournal:
         return FATES.get(status.status if status else "", Fate.UNFINISHED)
 
     def records(self, run: str) -> tuple[StepRecord, ...]:
-        with self._client() as client:
-            steps = client.list_workflow_steps(run) if client else []
+        steps = self._asked(lambda client: client.list_workflow_steps(run))
         return tuple(StepRecord(s["function_name"], from_json(s["output"])) for s in steps if s["output"])
 
     def drive(self, run: str, body: Body, stop: Event) -> StepOutcome | None:
@@ -157,9 +161,29 @@ class DurableJournal:
         return status is not None
 
     def _status(self, run: str) -> WorkflowStatus | None:
-        with self._client() as client:
-            found = client.list_workflows(workflow_ids=[run]) if client else []
+        found = self._asked(lambda client: client.list_workflows(workflow_ids=[run]))
         return found[0] if found else None
+
+    def _asked(self, question: Callable[[DBOSClient], list[T]]) -> list[T]:
+        """The answer of a journal that another process may be making or writing at this moment.
+
+        Tables that are not there yet mean that nothing was recorded; a database that stays busy is an error.
+        """
+        deadline = monotonic() + BUSY
+        while True:
+            try:
+                with self._client() as client:
+                    return question(client) if client else []
+            except OperationalError as error:
+                if "no such table" in str(error.orig):
+                    return []
+                if monotonic() > deadline:
+                    raise Unreachable(
+                        f"the journal cannot be read: {error.orig}",
+                        where=str(self.folder.path),
+                        hint="another process may be using it: `rackroll status` again in a moment",
+                    ) from error
+            sleep(POLL)
 
     @contextmanager
     def _client(self) -> Iterator[DBOSClient | None]:

@@ -54,7 +54,7 @@ class LowestInRib:
         return self.value
 
 
-def play(theatre: Theatre, version: str, say: Say) -> Score:
+def play(theatre: Theatre, version: str, say: Say, *, simulated: bool) -> Score:
     """Everything the scoreboard shows, from two fresh stages."""
     with theatre.stage() as stage:
         seconds_bringup = bring_up(stage)
@@ -72,9 +72,10 @@ def play(theatre: Theatre, version: str, say: Say) -> Score:
         bring_up(stage)
         naive = upgrade(stage, version, naive=True)
     return Score(
+        simulated=simulated,
         sent=good.load.sent,
         lost=good.load.lost,
-        keepalive_lost=good.load.keepalive_lost,
+        keepalive_lost=good.load.keepalive_lost if good.load.keepalive_sent else None,
         gateways_total=total,
         gateways_min_in_rib=good.min_in_rib,
         naive_lost=naive.load.lost,
@@ -138,7 +139,7 @@ def _loss_words(count: LoadCount) -> str:
     """What the load saw, and why each lost request was lost."""
     sent = f"{count.sent} new connections and {count.keepalive_sent} kept-alive requests"
     reasons = ", ".join(f"{number} x {reason}" for reason, number in count.reasons) or "none lost"
-    return f"load: {sent}; {reasons}; slowest {count.slowest_ms:.0f} ms"
+    return f"load: {sent}; {reasons}" + (f"; slowest {count.slowest_ms:.0f} ms" if count.slowest_ms else "")
 
 
 def _versions(stage: Stage) -> Versions:

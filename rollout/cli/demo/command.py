@@ -31,7 +31,7 @@ def demo(ctx: click.Context, output: str, version: str, simulated: bool) -> None
     why = "asked for with --simulated" if simulated else why_no_namespaces()
     score = _simulated(version, why) if why else _on_the_lab(version)
     colour = sys.stdout.isatty() and output == "table"
-    emit(score.document(), output, lambda: render_scoreboard(score, simulated=bool(why), colour=colour))
+    emit(score.document(), output, lambda: render_scoreboard(score, colour=colour))
     broken = score.broken_promises()
     for promise in broken:
         say(f"rackroll: not kept: {promise}")
@@ -43,7 +43,7 @@ def _on_the_lab(version: str) -> Score:
     from rollout.cli.demo.acts import play
     from rollout.cli.demo.lab_stage import LabTheatre
 
-    return play(LabTheatre(say), version, say)
+    return play(LabTheatre(say), version, say, simulated=False)
 
 
 def _simulated(version: str, why: str) -> Score:
@@ -52,4 +52,4 @@ def _simulated(version: str, why: str) -> Score:
 
     say(f"SIMULATED: network-namespace hosts are not used here ({why}).")
     say("The same plan runs on the simulated cluster alone: hosts, ToRs and requests below are a model.")
-    return play(SimulatedTheatre(say), version, say)
+    return play(SimulatedTheatre(say), version, say, simulated=True)

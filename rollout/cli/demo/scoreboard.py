@@ -12,10 +12,12 @@ from rollout.cli.demo.score import Score
 WIDTH = 92
 
 
-def render_scoreboard(score: Score, *, simulated: bool, colour: bool) -> str:
+def render_scoreboard(score: Score, *, colour: bool) -> str:
     """Two columns side by side: rackroll's rollout and the naive one on a fresh lab of the same kind."""
     title = f"{score.before}  →  {score.after}"
-    table = Table(title=f"[simulated] {title}" if simulated else title, title_justify="left", width=WIDTH)
+    table = Table(
+        title=f"SIMULATED: {title}" if score.simulated else title, title_justify="left", width=WIDTH
+    )
     table.add_column("")
     table.add_column("rackroll", justify="right")
     table.add_column("naive: all racks at once", justify="right")
@@ -43,7 +45,9 @@ def _seconds(score: Score) -> str:
     return f"{score.seconds_lab_up:.1f} / {score.seconds_bringup:.1f} / {score.seconds_upgrade:.1f} s"
 
 
-def _count(lost: int) -> str:
+def _count(lost: int | None) -> str:
+    if lost is None:
+        return "not modelled"
     return f"[green]{lost}[/]" if lost == 0 else f"[red]{lost}[/]"
 
 
