@@ -19,6 +19,8 @@ from rollout.errors import RackrollError
 _log = logging.getLogger(__name__)
 _PROBE_STARTING = 0.1
 _PROBE_READY = 0.2
+_DEATH_SHOWS = 0.1
+_NODE_BACK = 0.2
 
 Report = Callable[[PodSpec, Life], None]
 Endpoints = Callable[[], bootstrap.Config]
@@ -98,9 +100,17 @@ class PodRun:
             await self._crashed(f"envoy ended with {code}; read {self._process.log}")
 
     async def _crashed(self, message: str) -> None:
+        """Say so and wait before the next start. A node that died is waited for, then started on at once.
+
+        A dying node takes its processes along before it is seen to be dead: hence the moment's pause.
+        """
+        await asyncio.sleep(_DEATH_SHOWS)
+        rebooted = not self._machine.alive
+        while not self._machine.alive:
+            await asyncio.sleep(_NODE_BACK)
         _log.warning("%s/%s: %s", self.spec.namespace, self.spec.name, message)
         self._tell(crashed(self._life, message))
-        await asyncio.sleep(backoff(self._life.restarts))
+        await asyncio.sleep(0 if rebooted else backoff(self._life.restarts))
 
     async def _probe(self, envoy: EnvoyRun) -> None:
         assert self.spec.proxy is not None

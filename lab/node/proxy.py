@@ -13,7 +13,7 @@ from lab.node.wake import Wake
 from rollout.errors import RackrollError
 
 _log = logging.getLogger(__name__)
-_RESYNC = 5.0
+_RESYNC = 2.0
 
 
 class KubeProxy:
@@ -28,6 +28,8 @@ class KubeProxy:
         wake.set()
         while True:
             await wake.wait(_RESYNC)
+            if not self._machine.alive:
+                continue
             try:
                 await self._sync()
             except RackrollError as error:

@@ -53,6 +53,9 @@ class Speaker:
         while True:
             await wake.wait(within)
             within = _RESYNC
+            if not self._machine.alive:
+                self._said, within = None, _RETRY
+                continue
             try:
                 await self._sync()
             except (RackrollError, ValueError, KeyError) as error:

@@ -19,6 +19,7 @@ from lab.host.enter import command
 from lab.lifecycle import down, up
 from lab.process import ProcessRef
 from lab.sitecopy import copy_site
+from lab.state import read_state
 from rollout.model.site import Site, Switch
 from rollout.site.load import load_site
 from tests.lab import node_objects as objects
@@ -221,6 +222,18 @@ def test_an_unknown_istio_is_an_image_that_cannot_be_pulled(bench: Bench) -> Non
     bench.apply(objects.gateway("gw-odd", "r1n3", "1.99.0"))
     until(lambda: waiting(bench, "gw-odd") == "ErrImagePull")
     bench.kubectl("delete", "pod", "-n", GATEWAYS, "gw-odd", "--wait=false")
+
+
+def test_a_dead_node_reports_nothing_and_serves_again_once_it_is_back(bench: Bench) -> None:
+    os.kill(read_state(bench.site.folder).host("r1n2").init.pid, signal.SIGKILL)
+    until(lambda: not bench.announced("r1n2"))
+    assert bench.ready(GATEWAYS, "gw-r1n2"), "nobody is there to say otherwise"
+    up(bench.site, progress=lambda _line: None)
+    until(lambda: bench.announced("r1n2"), within=20)
+    until(lambda: bench.ready(GATEWAYS, "gw-r1n2"))
+    assert restarts(bench, "gw-r1n2") == 1
+    address = bench.get("pod", "-n", GATEWAYS, "gw-r1n2")["status"]["podIP"]
+    assert "200 OK" in bench.inside("r1n2", "curl", "-sS", "-i", "-m", "2", f"http://{address}/")
 
 
 def test_a_killed_daemon_takes_its_envoys_along(bench: Bench) -> None:
