@@ -19,7 +19,8 @@ _BLOCKING = ("NoSchedule", "NoExecute")
 
 def selects(spec: Mapping[str, Any], node: Obj) -> bool:
     """nodeSelector and required node affinity."""
-    if not from_map(spec.get("nodeSelector") or {}).matches(labels_of(node)):
+    wanted = spec.get("nodeSelector")
+    if wanted and not from_map(wanted).matches(labels_of(node)):
         return False
     required = lookup(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     terms = (required or {}).get("nodeSelectorTerms")

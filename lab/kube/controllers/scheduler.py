@@ -88,24 +88,19 @@ class Scheduler:
 
     def _choose(self, pod: Obj) -> tuple[str, str]:
         """(node, "") or ("", why no node fits)."""
-        nodes = self._pinned(pod)
         checks = list(refusals(self._store, pod))
-        fitting: list[Obj] = []
         reasons: Counter[str] = Counter()
-        for node in nodes:
+        for node in sorted(self._pinned(pod), key=self._rank(pod)):
             why = next((told for told in (check(node) for check in checks) if told), "")
-            if why:
-                reasons[why] += 1
-            else:
-                fitting.append(node)
-        if not fitting:
-            told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-            total = self._store.count(NODES)
-            return (
-                "",
-                f"0/{total} nodes are available: {told}." if told else "no nodes available to schedule pods",
-            )
-        return name_of(min(fitting, key=self._rank(pod))), ""
+            if not why:
+                return name_of(node), ""
+            reasons[why] += 1
+        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        total = self._store.count(NODES)
+        return (
+            "",
+            f"0/{total} nodes are available: {told}." if told else "no nodes available to schedule pods",
+        )
 
     def _pinned(self, pod: Obj) -> list[Obj]:
         """The one node a DaemonSet pod is meant for, else all of them."""
