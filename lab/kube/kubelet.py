@@ -46,9 +46,11 @@ class SimulatedKubelet:
         self._down: set[str] = set()
         self._due: dict[str, float] = {}
         self._next_address = 1
+        self._loop: ControlLoop | None = None
 
     def start(self, loop: ControlLoop) -> None:
         """Register the nodes and keep them alive."""
+        self._loop = loop
         loop.add(self)
         for name in self._nodes:
             self._store.runtimes.register(name, Runtime(_exec, _logs))
@@ -64,8 +66,8 @@ class SimulatedKubelet:
         self._store.runtimes.register(node, Runtime(_exec, _logs))
         beat(self._store, node, self._nodes[node], self._version, {LABEL: "true"})
         for pod in self._store.list(PODS, field_selector=f"spec.nodeName={node}"):
-            self._store.patch_status(PODS, namespace_of(pod), name_of(pod), {"hostIP": self._nodes[node]})
-            self.reconcile((namespace_of(pod) or "", name_of(pod)))
+            if self._loop is not None:
+                self._loop.enqueue(self, (namespace_of(pod) or "", name_of(pod)))
 
     @property
     def watches(self) -> Mapping[Resource, ToKeys]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from lab.kube.collection import Event, EventType
 from lab.kube.controllers import deployment_status
 from lab.kube.controllers.loop import Key, ToKeys, own_key, owner_key
 from lab.kube.controllers.replicasets import owned_pods
@@ -22,7 +23,7 @@ from lab.kube.objects import (
     uid_of,
     with_value,
 )
-from lab.kube.resource import DEPLOYMENTS, REPLICA_SETS, Resource
+from lab.kube.resource import DEPLOYMENTS, PODS, REPLICA_SETS, Resource
 from lab.kube.store import Store
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -35,7 +36,16 @@ class Deployments:
 
     @property
     def watches(self) -> Mapping[Resource, ToKeys]:
-        return {DEPLOYMENTS: own_key, REPLICA_SETS: owner_key("Deployment")}
+        return {DEPLOYMENTS: own_key, REPLICA_SETS: owner_key("Deployment"), PODS: self._freed}
+
+    def _freed(self, event: Event) -> Iterable[Key]:
+        """A pod that is really gone lets a Recreate go on; its ReplicaSet stopped counting it long ago."""
+        if event.type is EventType.DELETED:
+            for _, name in owner_key("ReplicaSet")(event):
+                where = namespace_of(event.object) or ""
+                owner = controller_of(self._store.get(REPLICA_SETS, where, name) or {"metadata": {}})
+                if owner:
+                    yield (where, owner["name"])
 
     def reconcile(self, key: Key) -> float | None:
         deployment = self._store.get(DEPLOYMENTS, *key)
