@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from yaml import YAMLError
+
 from lab.kube.collection import Event
 from lab.kube.deletion import Options
 from lab.kube.errors import ApiError
@@ -114,11 +116,22 @@ class Kubelet:
         for uid, pod in present.items():
             bound = self._pods.get(uid)
             if bound is None and lookup(pod, "status", "phase") not in ("Succeeded", "Failed"):
-                bound = self._pods[uid] = self._begin(pod)
+                bound = self._admit(pod)
             if bound is not None and is_terminating(pod):
                 bound.run.end(float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
         for uid in self._pods.keys() - present.keys():
             self._pods[uid].run.end(0.0)
+
+    def _admit(self, pod: dict[str, Any]) -> _Bound | None:
+        """Begin the pod's run; one that cannot be understood fails, and takes no other pod along."""
+        try:
+            bound = self._pods[uid_of(pod)] = self._begin(pod)
+        except (KeyError, TypeError, ValueError, YAMLError) as error:
+            meta, reason = pod["metadata"], f"the lab's kubelet cannot read it: {error!r}"
+            status = {"phase": "Failed", "reason": "InvalidPod", "message": reason}
+            self._store.patch_status(PODS, meta["namespace"], meta["name"], status)
+            return None
+        return bound
 
     def _begin(self, pod: dict[str, Any]) -> _Bound:
         spec = read_pod(pod)

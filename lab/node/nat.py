@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from lab.node.facts import Endpoint, Service
 
 TABLE = "rackroll_vips"
+POD_DEVICE = "mgmt0"  # where the simulated CNI carries pods' traffic between nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,11 @@ def usable(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
 
 
 def render(rules: Sequence[VipRule]) -> str:
-    """One atomic ``nft -f`` script. An untranslated packet to a VIP is dropped, never forwarded back to the ToR."""
+    """One atomic ``nft -f`` script.
+
+    An untranslated packet to a VIP is dropped, never forwarded back to the ToR. What goes on to another
+    node's pod (policy Cluster) is masqueraded, so that the answer comes back through here.
+    """
     vips = sorted({rule.vip for rule in rules})
     translate = "".join(f"    {_translate(rule)}\n" for rule in rules if rule.targets)
     drop = f"    ip daddr {{ {', '.join(vips)} }} counter drop\n" if vips else ""
@@ -58,6 +63,8 @@ def render(rules: Sequence[VipRule]) -> str:
         f"{translate}  }}\n"
         "  chain stray {\n    type filter hook forward priority filter; policy accept;\n"
         f"{drop}  }}\n"
+        "  chain leave {\n    type nat hook postrouting priority srcnat; policy accept;\n"
+        f"    ct status dnat oifname {POD_DEVICE} masquerade\n  }}\n"
         "}\n"
     )
 

@@ -10,6 +10,8 @@ from lab.kube.resource import NODES
 from lab.kube.store import Store
 from lab.node.machine import Machine
 
+_SIZE = {"cpu": "8", "memory": "16Gi", "pods": "110"}  # simulated: the hosts share one machine
+
 
 def heartbeat(store: Store, machine: Machine, version: str) -> None:
     """Register the node if it is new, say that it is Ready, renew its lease."""
@@ -54,8 +56,8 @@ def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
             {"type": "InternalIP", "address": machine.fabric_address},
             {"type": "Hostname", "address": machine.name},
         ],
-        "capacity": {"cpu": "2", "memory": "4Gi", "pods": "110"},
-        "allocatable": {"cpu": "2", "memory": "4Gi", "pods": "110"},
+        "capacity": _SIZE,
+        "allocatable": _SIZE,
         "conditions": with_condition(old.get("conditions") or (), ready),
         "nodeInfo": {
             "kubeletVersion": version,

@@ -27,6 +27,7 @@ from tests.lab.node_objects import GATEWAYS, SPEAKERS, VIP
 
 pytestmark = pytest.mark.lab
 INVENTORY = Path(__file__).parents[2] / "inventory" / "lab"
+CLUSTER_VIP = "203.0.113.2"
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
@@ -72,9 +73,9 @@ class Bench:
         address = str(self.site.node(node).fabric_address)
         return address in self.next_hops(self.site.rack(rack).switch.name)
 
-    def fetch(self) -> str:
+    def fetch(self, vip: str = VIP) -> str:
         """Response head and body of one request from the outside client; empty when nobody answers."""
-        return self.inside("client", "curl", "-sS", "-m", "2", "-i", f"http://{VIP}/")
+        return self.inside("client", "curl", "-sS", "-m", "2", "-i", f"http://{vip}/")
 
 
 def until(claim: Callable[[], object], within: float = 10) -> float:
@@ -216,6 +217,13 @@ def test_a_node_without_its_speaker_pod_has_no_bgp(bench: Bench) -> None:
     assert "router bgp" not in bench.inside("r1n1", "vtysh", "-c", "show running-config")
     bench.apply(objects.speaker("r1n1"))
     until(lambda: bench.announced("r1n1"))
+
+
+def test_policy_cluster_reaches_pods_of_other_nodes_and_the_answer_finds_its_way_back(bench: Bench) -> None:
+    cluster = {"type": "LoadBalancer", "externalTrafficPolicy": "Cluster", "loadBalancerIP": CLUSTER_VIP}
+    bench.apply(objects.service("direct", "shop", "echo", 8080, **cluster))
+    until(lambda: "200 OK" in bench.fetch(CLUSTER_VIP))
+    assert all("200 OK" in bench.fetch(CLUSTER_VIP) for _ in range(8))
 
 
 def test_an_unknown_istio_is_an_image_that_cannot_be_pulled(bench: Bench) -> None:

@@ -28,7 +28,7 @@ def test_an_unready_pod_that_is_not_leaving_gets_nothing() -> None:
 
 def test_a_vip_without_a_local_pod_is_dropped_and_never_sent_back() -> None:
     script = render(vip_rules([SERVICE], "r2n1"))
-    assert "dnat" not in script
+    assert "dnat to" not in script
     assert "ip daddr { 203.0.113.1 } counter drop" in script
 
 
@@ -36,6 +36,13 @@ def test_several_pods_share_new_connections() -> None:
     second = replace(HERE, address="10.244.1.9")
     script = render(vip_rules([replace(SERVICE, endpoints=(HERE, second))], "r1n1"))
     assert "numgen random mod 2 map { 0 : 10.244.1.2 . 8080, 1 : 10.244.1.9 . 8080 }" in script
+
+
+def test_traffic_for_another_nodes_pod_comes_back_through_this_one() -> None:
+    cluster = replace(SERVICE, local=False, endpoints=(THERE,))
+    script = render(vip_rules([cluster], "r1n1"))
+    assert "dnat to 10.244.2.2:8080" in script
+    assert "ct status dnat oifname mgmt0 masquerade" in script
 
 
 def test_the_table_is_replaced_in_one_transaction() -> None:
