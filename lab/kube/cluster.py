@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.kube.admission import install
+from lab.kube.api import schema
 from lab.kube.api.routes import Routes
 from lab.kube.api.server import Server
 from lab.kube.catalog import Catalog
@@ -34,6 +35,7 @@ class Cluster:
         """Serve and reconcile; returns the port. Raises OSError when ``port`` is taken."""
         await self.server.start(port)
         self._task = asyncio.create_task(self.loop.run(), name="controllers")
+        await asyncio.to_thread(schema.warm)
         return self.server.port
 
     async def stop(self) -> None:

@@ -209,3 +209,35 @@ def test_a_custom_resource_is_served_once_defined(api: Api, space: str) -> None:
     assert (told["status"], told["spec"], told["metadata"]["generation"]) == ({"ok": True}, {"size": 1}, 1)
     assert api.call("DELETE", f"{definitions}/widgets.{group}").code == 200
     eventually(lambda: api.get(path).code == 404)
+
+
+def test_a_misspelt_field_is_refused_where_the_client_asks_for_it(api: Api, space: str) -> None:
+    path = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
+    body = {"metadata": {"name": "b"}, "spec": {"minAvailble": 1, "selector": {"matchLabels": {"a": "b"}}}}
+    refused = api.call("POST", path, body, fieldValidation="Strict")
+    assert (refused.code, refused["reason"]) == (400, "BadRequest")
+    assert 'unknown field "spec.minAvailble"' in refused["message"]
+    dropped = api.call("POST", path, body, fieldValidation="Ignore")
+    assert "minAvailble" not in dropped["spec"]
+
+
+def test_a_value_of_the_wrong_type_is_always_refused(api: Api, space: str) -> None:
+    env = [{"name": "PORT", "value": 8080}]
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "image": "a:1", "env": env}]}}
+    refused = api.call("POST", f"/api/v1/namespaces/{space}/pods", pod)
+    assert (refused.code, refused["reason"]) == (400, "BadRequest")
+    assert "cannot unmarshal number" in refused["message"]
+
+
+def test_an_apply_of_a_field_that_does_not_exist_is_refused(api: Api, space: str) -> None:
+    """A DaemonSet has an ``updateStrategy``; ``strategy`` is a Deployment's."""
+    path = f"/apis/apps/v1/namespaces/{space}/daemonsets/d"
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "d"},
+        "spec": {"strategy": {"type": "RollingUpdate"}, "selector": {"matchLabels": {"a": "b"}}},
+    }
+    refused = api.patch(path, body, "apply", fieldManager="one")
+    assert refused.code >= 400
+    assert ".spec.strategy: field not declared in schema" in refused["message"]

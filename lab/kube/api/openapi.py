@@ -1,7 +1,7 @@
 """OpenAPI as far as clients ask before they write: the paths, and that they take ``fieldValidation``.
 
 kubectl and Helm refuse to validate on the server unless the PATCH path of a kind advertises that parameter.
-There are no schemas: an unknown field is not noticed here, the real API would refuse it.
+There are no schemas in these documents; what is checked on a write is in :mod:`lab.kube.api.schema`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _INFO = {"title": "Kubernetes (simulated)", "version": "unversioned"}
 _VALIDATION = {
     "name": "fieldValidation",
     "in": "query",
-    "description": "accepted and not acted upon by this simulated API",
+    "description": "Strict refuses unknown fields of built-in types; otherwise they are dropped without a word",
     "schema": {"type": "string", "uniqueItems": True},
 }
 

@@ -46,6 +46,8 @@ class Query:
 
     dry: bool
     manager: str
+    manager_stated: bool
+    strict: bool
     force: bool
     label_selector: str
     field_selector: str
@@ -63,6 +65,8 @@ def query(request: web.Request) -> Query:
     return Query(
         dry=bool(dry),
         manager=given.get("fieldManager") or agent,
+        manager_stated=bool(given.get("fieldManager")),
+        strict=given.get("fieldValidation") == "Strict",
         force=given.get("force", "").lower() in ("true", "1"),
         label_selector=given.get("labelSelector", ""),
         field_selector=given.get("fieldSelector", ""),

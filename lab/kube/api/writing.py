@@ -7,8 +7,17 @@ from contextlib import nullcontext
 from typing import Any
 
 from lab.kube import deletion
+from lab.kube.api import schema
 from lab.kube.api.request import Query, Target, mapping
-from lab.kube.errors import BadRequest, Conflict, Forbidden, UnsupportedMediaType, not_found
+from lab.kube.errors import (
+    ApiError,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    UnsupportedMediaType,
+    invalid,
+    not_found,
+)
 from lab.kube.objects import Obj, is_terminating, merged, timestamp, with_meta, without_nulls
 from lab.kube.patch.jsonpatch import json_patch
 from lab.kube.patch.ownership import applied, tracked
@@ -27,7 +36,7 @@ class Writer:
 
     def create(self, where: Target, body: Any, query: Query) -> Obj:
         resource = where.resource
-        new = self._checked(where, mapping(body, "the object"))
+        new = _typed(resource, self._checked(where, mapping(body, "the object")), None, query)
         self._check_namespace(resource, new["metadata"].get("namespace"))
         if resource.has_status and resource.kind != "Node":
             new.pop("status", None)
@@ -37,7 +46,7 @@ class Writer:
 
     def update(self, where: Target, body: Any, query: Query) -> Obj:
         live = self._live(where)
-        new = self._checked(where, mapping(body, "the object"))
+        new = _typed(where.resource, self._checked(where, mapping(body, "the object")), live, query)
         return self._save(where, live, self._tracked(live, new, query, where), query)
 
     def patch(self, where: Target, media_type: str, body: Any, query: Query) -> tuple[Obj, bool]:
@@ -45,7 +54,7 @@ class Writer:
         if media_type == _APPLY:
             return self._apply(where, mapping(body, "an apply configuration"), query)
         live = self._live(where)
-        new = _patched(where.resource, live, media_type, body)
+        new = _typed(where.resource, _patched(where.resource, live, media_type, body), live, query)
         _refuse_renaming(live, new)
         return self._save(where, live, self._tracked(live, new, query, where), query), False
 
@@ -67,11 +76,13 @@ class Writer:
         return found
 
     def _apply(self, where: Target, config: Obj, query: Query) -> tuple[Obj, bool]:
-        if "fieldManager" in config or not query.manager:
-            raise BadRequest("fieldManager is required for apply patch")
+        if not query.manager_stated:
+            raise invalid(
+                "PatchOptions", "", [("fieldManager", "Required value: is required for apply patch")]
+            )
         if (config.get("metadata") or {}).get("managedFields"):
             raise BadRequest("metadata.managedFields must be nil")
-        config = self._checked(where, config)
+        config = _applicable(where.resource, self._checked(where, config))
         live = self._store.get(where.resource, where.namespace, where.name)
         if live is None and where.subresource:
             raise not_found(where.resource.group, where.resource.plural, where.name)
@@ -140,6 +151,35 @@ class Writer:
 
     def _maybe_dry(self, query: Query) -> Any:
         return self._store.rehearsing() if query.dry else nullcontext()
+
+
+def _typed(resource: Resource, new: Obj, live: Obj | None, query: Query) -> Obj:
+    """``new`` without fields its type does not have. Raises BadRequest for values of the wrong type, and for
+    unknown fields where the client asked for ``fieldValidation=Strict``; what ``live`` has already is let be."""
+    found = schema.decode(resource, new)
+    before = schema.decode(resource, live) if live and (found.unknown or found.mistyped) else None
+    mistyped = [one for one in found.mistyped if before is None or one not in before.mistyped]
+    unknown = [one for one in found.unknown if before is None or one not in before.unknown]
+    head = f'{resource.kind} in version "{resource.api_version}" cannot be handled as a {resource.kind}: '
+    if mistyped:
+        raise BadRequest(head + mistyped[0])
+    if unknown and query.strict:
+        told = ", ".join(f'unknown field "{name}"' for name in unknown)
+        raise BadRequest(f"{head}strict decoding error: {told}")
+    return found.obj if before is None else new
+
+
+def _applicable(resource: Resource, config: Obj) -> Obj:
+    """An apply names fields that it will own: one that does not exist is always an error."""
+    found = schema.decode(resource, config)
+    problems = [f".{name}: field not declared in schema" for name in found.unknown] + found.mistyped
+    if problems:
+        meta = config["metadata"]
+        place = (
+            f"{meta.get('namespace', '')}/{meta.get('name')}; {resource.api_version}, Kind={resource.kind}"
+        )
+        raise ApiError(f"failed to create typed patch object ({place}): {'; '.join(problems)}")
+    return config
 
 
 def _patched(resource: Resource, live: Obj, media_type: str, body: Any) -> Obj:
