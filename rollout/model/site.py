@@ -155,7 +155,7 @@ class Mesh:
 
 @dataclass(frozen=True, slots=True)
 class KernelProfile:
-    """Sysctls as they must read live and after a reboot; ``reserved_ports`` keeps NodePorts out of the ephemeral range."""
+    """Sysctls, key and value, as they must read live and after a reboot."""
 
     sysctls: tuple[tuple[str, str], ...]
 

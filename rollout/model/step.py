@@ -71,7 +71,7 @@ class AwaitPeering:
 
 @dataclass(frozen=True, slots=True)
 class DrainGateways:
-    """The node's gateways of this mesh fail their health check and close kept-alive connections; then ``wait`` passes."""
+    """This mesh's gateways on the node fail their health check and close kept-alive connections; ``wait`` passes."""
 
     node: str
     wait: timedelta

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from rollout.model.observed import Observed
 from rollout.model.plan import Plan, PlanKind, Stage, Wave
 from rollout.model.role import SubjectRole
-from rollout.model.site import Node, Rack, Site
+from rollout.model.site import Mesh, Node, Rack, Site
 from rollout.model.step import AwaitControlPlane, ProbeVips, Step
 from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps, object_steps
 from rollout.planner.move import Move, move_of, pinned
@@ -31,7 +31,13 @@ def plan_upgrade(
     upgrade_preconditions(move, nodes)
     waves = (*control_plane_wave(move), *(w for rack in site.racks for w in _rack_wave(move, rack)))
     return seal(
-        PlanKind.UPGRADE, site, observed, (move.goal,), waves, prove(move, waves), tuple(_warnings(site))
+        PlanKind.UPGRADE,
+        site,
+        observed,
+        (move.goal,),
+        waves,
+        prove(move, waves),
+        tuple(_warnings(site, move.mesh)),
     )
 
 
@@ -69,7 +75,13 @@ def _worker(move: Move, node: Node) -> tuple[Step, ...]:
     return move_worker_node(node.name, move.mesh.name, move.version)
 
 
-def _warnings(site: Site) -> Iterator[str]:
+def _warnings(site: Site, mesh: Mesh) -> Iterator[str]:
     for row in drain_levers(book(), "metallb", pinned(site.metallb.version)):
         if row.lever == "cordon":
             yield f"{row.id}: MetalLB {site.metallb.version}: {row.note} [{row.provenance.source}]"
+    others = ", ".join(gateway.name for gateway in site.gateways if gateway.mesh != mesh.name)
+    if others:
+        yield (
+            f"withdrawing a node takes every VIP off it, and only {mesh.name}'s gateways are drained first: "
+            f"kept-alive connections to {others} are reset when their node is withdrawn"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,14 @@ def test_the_proof_has_every_state_both_ways_and_never_below_n_minus_1() -> None
     assert (back[-2].control_plane, back[-2].data_plane) == ("1.31.1", ("1.30.3",)), (
         "control plane goes back last"
     )
+
+
+def test_a_plan_warns_of_other_meshes_gateways_that_lose_their_routes_undrained() -> None:
+    alone = site()
+    other = replace(alone.gateways[0], name="other-ingress", mesh="other", vip=ip_address("203.0.113.2"))
+    shared = replace(alone, meshes=(*alone.meshes, replace(alone.meshes[0], name="other", gateways=(other,))))
+    assert upgrade(alone).warnings == ()
+    assert "other-ingress are reset" in upgrade(shared).warnings[0]
 
 
 def test_the_negative_control_says_so_and_its_proof_shows_what_breaks() -> None:

@@ -9,6 +9,7 @@ from rollout.engine.context import Run
 from rollout.engine.gates import gather, probe
 from rollout.engine.outcome import Done, Word
 from rollout.model.gate import Finding, Verdict
+from rollout.model.observed import ProbeResult
 from rollout.model.step import ProbeVips, Soak
 
 SOAK_CHECK = "VIP-ANSWERS"
@@ -21,11 +22,16 @@ def probe_vips(run: Run, effect: ProbeVips) -> Done:
 
     def look() -> str | None:
         results = [probe(run, gateway, effect.samples) for gateway in run.site.gateways]
-        short = [f"{r.vip}: {r.ok} of {r.tried} answered" for r in results if r.ok < max(r.tried, 1)]
+        short = [_short(r) for r in results if r.ok < max(r.tried, 1)]
         return "; ".join(short) or None
 
     already = run.until("outside probe", look, hint="look at the path from the probe to the VIP, ToR by ToR")
     return Done(Word.ALREADY if already else Word.DONE)
+
+
+def _short(result: ProbeResult) -> str:
+    why = f" ({result.detail})" if result.detail else ""
+    return f"{result.vip}: {result.ok} of {result.tried} answered{why}"
 
 
 def soak(run: Run, effect: Soak) -> Done | tuple[Finding, ...]:
