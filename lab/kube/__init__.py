@@ -1,4 +1,7 @@
 """A simulated Kubernetes API for the lab: object store, HTTP API, controllers. Nothing here runs a container.
 
-What it imitates and what it does not is told by ``lab status`` and held to account by tests/contract.
+tests/contract holds it to what real clusters do. What it leaves out, on purpose: admission webhooks other than
+Istio's injection (imitated in place), RBAC (the one token may do everything), schemas of custom resources,
+controllers for StatefulSets, CronJobs and autoscalers, eviction of pods from dead nodes, Events, SPDY, ``log -f``,
+and anything that outlives the process: state is in memory.
 """

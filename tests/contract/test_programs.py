@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollout.adapters.helm_program import helm_program
-from tests.contract.target import Target, eventually
+from tests.contract.target import Api, Target, eventually
 
 PAUSE = "registry.k8s.io/pause:3.10"
 CHART = {
@@ -208,21 +208,22 @@ def test_helm_waits_in_vain_for_what_cannot_become_ready(
     assert [row["status"] for row in rows] == ["failed"]
 
 
-def test_helm_creates_the_namespace_it_is_told_to(target: Target, space: str, helm: str, chart: Path) -> None:
+def test_helm_creates_the_namespace_it_is_told_to(
+    api: Api, target: Target, space: str, helm: str, chart: Path
+) -> None:
     other = f"{space}-new"
     target.program(helm, "install", "probe", str(chart), "-n", other, "--create-namespace")
     target.program(helm, "uninstall", "probe", "-n", other)
-    if kubectl_is_here():
-        target.kubectl("delete", "namespace", other, "--wait=false")
+    assert api.call("DELETE", f"/api/v1/namespaces/{other}").code == 200
 
 
 def test_helm_meets_a_conflict_with_another_manager(
-    target: Target, space: str, helm: str, chart: Path
+    api: Api, target: Target, space: str, helm: str, chart: Path
 ) -> None:
     """Helm 4 applies on the server: a field somebody else took is not overwritten in silence."""
     target.program(helm, "install", "probe", str(chart), "-n", space)
-    patch = json.dumps({"data": {"message": "somebody else's"}})
-    target.kubectl("patch", "configmap", "probe", "-n", space, "--type=merge", "-p", patch)
+    patch = {"data": {"message": "somebody else's"}}
+    api.patch(f"/api/v1/namespaces/{space}/configmaps/probe", patch, "merge", fieldManager="somebody")
     told = target.program(
         helm, "upgrade", "probe", str(chart), "-n", space, "--set", "message=mine", ok=False
     )

@@ -1,0 +1,148 @@
+"""The product's own adapters against the API: exactly the calls that a plan makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rollout.adapters.helm import HelmCharts
+from rollout.adapters.kube.api import connect
+from rollout.adapters.kube.cluster import KubeCluster
+from rollout.adapters.kube.execute import Container, run_in_container
+from rollout.engine.ports import ChartRequest
+from rollout.errors import StepFailed
+from rollout.model.site import ChartSource, ChartSourceKind, Gateway, Site
+from rollout.site.load import load_site
+from tests.contract.target import Api, Target, eventually
+from tests.contract.test_programs import CHART
+from tests.contract.test_workloads import deployed, pods, workload
+
+ROOT = Path(__file__).parents[2]
+RUN = "contract-run"
+
+
+@pytest.fixture(scope="module")
+def site(target: Target) -> Site:
+    lab = load_site(ROOT / "inventory/lab")
+    return replace(lab, kubernetes=replace(lab.kubernetes, kubeconfig=target.kubeconfig, context=None))
+
+
+@pytest.fixture(scope="module")
+def cluster(site: Site) -> KubeCluster:
+    return KubeCluster(site)
+
+
+@pytest.fixture
+def node(cluster: KubeCluster) -> Iterator[str]:
+    """A node that carries no mark of ours, before and after."""
+    name = cluster.nodes()[-1].name
+    yield name
+    cluster.uncordon(name, RUN)
+    cluster.include(name, RUN)
+
+
+def test_version_and_nodes_are_read(cluster: KubeCluster) -> None:
+    assert cluster.version().startswith("v1.")
+    assert cluster.nodes()
+    assert all(node.ready for node in cluster.nodes())
+
+
+def test_marks_on_a_node_come_with_their_owner_and_go_again(cluster: KubeCluster, node: str) -> None:
+    cluster.cordon(node, RUN)
+    cluster.exclude(node, RUN)
+    marked = next(state for state in cluster.nodes() if state.name == node)
+    assert (marked.cordoned, marked.excluded, marked.owner) == (True, True, RUN)
+    cluster.uncordon(node, RUN)
+    cluster.include(node, RUN)
+    plain = next(state for state in cluster.nodes() if state.name == node)
+    assert (plain.cordoned, plain.excluded, plain.owner) == (False, False, None)
+
+
+def test_a_cordon_of_somebody_else_stays(api: Api, cluster: KubeCluster, node: str) -> None:
+    path = f"/api/v1/nodes/{node}"
+    api.patch(path, {"spec": {"unschedulable": True}}, "merge", fieldManager="kubectl-cordon")
+    try:
+        with pytest.raises(StepFailed, match="kubectl-cordon"):
+            cluster.uncordon(node, RUN)
+        assert next(state for state in cluster.nodes() if state.name == node).cordoned
+    finally:
+        api.patch(path, {"spec": {"unschedulable": None}}, "merge", fieldManager="kubectl-cordon")
+
+
+def test_eviction_says_not_yet_and_deletion_does_not_ask(api: Api, cluster: KubeCluster, space: str) -> None:
+    deployed(api, space, workload("Deployment", "web", replicas=2))
+    budget = {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}
+    path = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
+    api.call("POST", path, {"metadata": {"name": "web"}, "spec": budget})
+    eventually(lambda: api.get(f"{path}/web")["status"].get("currentHealthy") == 2)
+    first = pods(api, space, "web")[0]["metadata"]["name"]
+    assert cluster.evict(space, first) is False
+    assert cluster.evict(space, "nobody") is True
+    cluster.delete_pod(space, first)
+    eventually(lambda: first not in {p["metadata"]["name"] for p in pods(api, space, "web")})
+
+
+def test_a_deployments_readiness_is_told(api: Api, cluster: KubeCluster, space: str) -> None:
+    assert cluster.deployment_ready(space, "web")[0] is False
+    deployed(api, space, workload("Deployment", "web", replicas=2))
+    assert cluster.deployment_ready(space, "web") == (True, f"{space}/web: 2 of 2 replicas are ready")
+
+
+def test_objects_are_applied_as_our_field_manager(api: Api, cluster: KubeCluster, space: str) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "c", "namespace": space},
+        "data": {"k": "1"},
+    }
+    cluster.apply([body])
+    cluster.apply([body])
+    path = f"/api/v1/namespaces/{space}/configmaps/c"
+    assert api.get(path)["metadata"]["managedFields"][0]["manager"] == "rackroll"
+    api.patch(path, {"data": {"k": "2"}}, "merge", fieldManager="somebody")
+    with pytest.raises(StepFailed, match="somebody"):
+        cluster.apply([body])
+
+
+def test_ready_gateway_nodes_come_from_endpoint_slices(
+    api: Api, cluster: KubeCluster, site: Site, space: str
+) -> None:
+    deployed(api, space, workload("Deployment", "gw", replicas=2))
+    service = {"selector": {"app": "gw"}, "ports": [{"port": 80}]}
+    api.call("POST", f"/api/v1/namespaces/{space}/services", {"metadata": {"name": "gw"}, "spec": service})
+    gateway: Gateway = replace(site.gateways[0], name="gw", namespace=space)
+    wanted = {pod["spec"]["nodeName"] for pod in pods(api, space, "gw")}
+    eventually(lambda: cluster.ready_gateway_nodes(gateway) == wanted)
+
+
+def test_a_command_in_a_container_succeeds_or_says_why_not(api: Api, site: Site, space: str) -> None:
+    body = workload("Deployment", "box", "busybox", replicas=1)
+    body["spec"]["template"]["spec"]["containers"][0]["command"] = ["sleep", "600"]
+    deployed(api, space, body)
+    container = Container(space, pods(api, space, "box")[0]["metadata"]["name"], "main")
+    run_in_container(connect(site.kubernetes), container, ["true"])
+    with pytest.raises(StepFailed):
+        run_in_container(connect(site.kubernetes), container, ["false"])
+    with pytest.raises(StepFailed):
+        run_in_container(connect(site.kubernetes), replace(container, container="other"), ["true"])
+
+
+def test_a_chart_is_installed_once_and_upgraded_to_the_version_asked_for(
+    site: Site, space: str, tmp_path: Path
+) -> None:
+    for name, text in CHART.items():
+        file = tmp_path / "probe" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    charts = HelmCharts(site)
+    source = ChartSource(ChartSourceKind.PATH, str(tmp_path))
+    request = ChartRequest(source, "probe", space, "probe", "1.30.3", {"message": "a"})
+    assert charts.install(request).revision == 1
+    assert charts.install(request).revision == 1
+    upgraded = charts.install(replace(request, version="1.31.1"))
+    assert (upgraded.revision, upgraded.version, upgraded.status) == (2, "1.31.1", "deployed")
+    mine = [state for state in charts.releases() if state.namespace == space]
+    assert [(state.release, state.version) for state in mine] == [("probe", "1.31.1")]
