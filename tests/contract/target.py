@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import threading
 import time
@@ -52,7 +53,7 @@ class Target:
             text=True,
             capture_output=True,
             timeout=60,
-            env={"KUBECONFIG": str(self.kubeconfig), "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp"},  # noqa: S108
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
             check=False,
         )
         assert (done.returncode == 0) is ok, f"{words}: {done.stdout}\n{done.stderr}"
