@@ -69,7 +69,18 @@ def run(argv: list[str] | None = None) -> None:
             raise
         click.echo(f"rackroll: {error}", err=True)
         code = error.exit_code
+    except Exception as error:
+        if os.environ.get("RACKROLL_DEBUG"):
+            raise
+        code = _bug(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _bug(error: Exception) -> int:
+    """Our mistake, not the user's: say so in two lines, and how to get what a report needs."""
+    click.echo(f"rackroll: internal error: {type(error).__name__}: {error}", err=True)
+    click.echo("  next: run it again as `rackroll --debug …` and report the traceback", err=True)
+    return 1
 
 
 def _quiet_pipe() -> int:

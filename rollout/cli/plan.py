@@ -62,6 +62,7 @@ def upgrade(
     """Move a mesh to a version: control plane first, then the data plane rack by rack."""
     from rollout.cli.world import build_world
     from rollout.engine.observe import observe
+    from rollout.planner.move import mesh_of, pinned
     from rollout.planner.upgrade import plan_upgrade
     from rollout.site.load import load_site
 
@@ -69,6 +70,8 @@ def upgrade(
     if not subject or not version:
         raise click.UsageError(f"--to {target}: expected SUBJECT=VERSION, for example --to istio=1.31.1")
     site = load_site(inventory)
+    mesh_of(site, subject)
+    pinned(version)
     world = build_world(site)
     _show(
         ctx, plan_upgrade(site, observe(world), world.roles, subject, version), output, out, detailed_exitcode

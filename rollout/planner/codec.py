@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
+from rollout.errors import RackrollError
 from rollout.model.plan import Plan
 from rollout.model.step import Effect, Step
 from rollout.planner.canonical import plain, sha256
@@ -31,13 +32,13 @@ def to_document(plan: Plan) -> dict[str, Any]:
 
 
 def read_plan(path: Path) -> Plan:
-    """:func:`load` from a file; a file that cannot be read is refused in the same words."""
+    """:func:`load` from a file; RackrollError when it cannot be read, for that is no rule's refusal."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        fix = "name the file that `rackroll plan ... --out` wrote"
-        raise refuse("PLAN-FORMAT-01", f"cannot read the plan: {reason}", where=str(path), fix=fix) from None
+        hint = "name the file that `rackroll plan ... --out` wrote"
+        raise RackrollError(f"cannot read the plan: {reason}", where=str(path), hint=hint) from None
     return load(text, str(path))
 
 

@@ -52,15 +52,7 @@ def move_of(
     site: Site, observed: Observed, roles: Mapping[str, SubjectRole], subject: str, version: str
 ) -> Move:
     """Raises PlanRefused for a subject the site lacks, a version that floats, or a mesh that does not run."""
-    mesh = next((mesh for mesh in site.meshes if mesh.name == subject), None)
-    if mesh is None or subject not in roles:
-        known = ", ".join(mesh.name for mesh in site.meshes) or "none"
-        what = (
-            "MetalLB's speakers restart fleet-wide" if subject == "metallb" else f"no mesh {subject!r} here"
-        )
-        raise refuse(
-            "PLAN-SUBJECT-01", f"{what}; meshes of {site.name}: {known}", fix=f"name one of: {known}"
-        )
+    mesh = mesh_of(site, subject)
     role = roles[subject]
     proxies = tuple(p for p in observed.proxies if p.mesh == subject and p.node and not p.terminating)
     target = pinned(version)
@@ -76,6 +68,16 @@ def move_of(
         old_gateways=frozenset(p.node or "" for p in proxies if p.gateway and _read(p) != target),
         gateway_total=len(site.gateway_nodes),
     )
+
+
+def mesh_of(site: Site, subject: str) -> Mesh:
+    """The site's mesh of that name; PlanRefused otherwise. Needs nothing observed, so it can be asked first."""
+    mesh = next((mesh for mesh in site.meshes if mesh.name == subject), None)
+    if mesh is not None:
+        return mesh
+    known = ", ".join(mesh.name for mesh in site.meshes) or "none"
+    what = "MetalLB's speakers restart fleet-wide" if subject == "metallb" else f"no mesh {subject!r} here"
+    raise refuse("PLAN-SUBJECT-01", f"{what}; meshes of {site.name}: {known}", fix=f"name one of: {known}")
 
 
 def _by_node(proxies: tuple[ProxyState, ...]) -> Mapping[str, frozenset[Version]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rollout.engine.observe import observe
+from rollout.errors import RackrollError
 from rollout.model.plan import Plan
 from rollout.model.site import Site
 from rollout.planner.bringup import plan_bringup
@@ -217,8 +218,9 @@ def test_a_malformed_field_is_refused(path: tuple[str | int, ...], value: object
 
 
 def test_a_plan_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RuleRefused, match="PLAN-FORMAT-01: cannot read the plan"):
+    with pytest.raises(RackrollError, match="cannot read the plan: No such file") as caught:
         read_plan(tmp_path / "none.json")
+    assert caught.value.exit_code == 1
 
 
 def test_volatile_facts_do_not_make_a_plan_stale_and_real_ones_do() -> None:

@@ -17,6 +17,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from rollout.adapters.ssh import require_credentials
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.site import Switch
 
@@ -127,6 +128,7 @@ def _answer(end: re.Match[str]) -> Answer:
 def _netmiko_connect(switch: Switch) -> Any:
     from netmiko import ConnectHandler
 
+    require_credentials(switch.ssh, f"switch {switch.name}")
     return ConnectHandler(
         device_type="linux",
         host=switch.ssh.address,
