@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -60,16 +59,7 @@ def helm() -> str:
     return str(helm_program())
 
 
-def kubectl_is_here() -> bool:
-    return shutil.which("kubectl") is not None
-
-
-needs_kubectl = pytest.mark.skipif(
-    not kubectl_is_here(), reason="no kubectl on PATH: the raw API tests hold alone"
-)
-
-
-@needs_kubectl
+@pytest.mark.kubectl
 def test_kubectl_prints_proper_columns(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", f"--image={PAUSE}", "-n", space)
     target.kubectl("rollout", "status", "deployment/web", "-n", space, "--timeout=30s")
@@ -83,7 +73,7 @@ def test_kubectl_prints_proper_columns(target: Target, space: str) -> None:
     assert "INTERNAL-IP" in wide
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 def test_kubectl_posts_protobuf_and_is_understood(target: Target, space: str) -> None:
     target.kubectl("create", "configmap", "c", "--from-literal=k=v", "-n", space)
     target.kubectl("create", "secret", "generic", "s", "--from-literal=k=v", "-n", space)
@@ -100,7 +90,7 @@ def test_kubectl_posts_protobuf_and_is_understood(target: Target, space: str) ->
     assert (port["port"], port["targetPort"]) == (80, 8080)
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 def test_kubectl_apply_edits_and_prunes_fields(target: Target, space: str) -> None:
     first = {
         "apiVersion": "v1",
@@ -115,7 +105,7 @@ def test_kubectl_apply_edits_and_prunes_fields(target: Target, space: str) -> No
     assert json.loads(target.kubectl("get", "cm", "c", "-n", space, "-o", "json"))["data"] == {"a": "2"}
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 def test_kubectl_apply_server_side_reports_conflicts(target: Target, space: str) -> None:
     body = {
         "apiVersion": "v1",
@@ -131,7 +121,7 @@ def test_kubectl_apply_server_side_reports_conflicts(target: Target, space: str)
     target.kubectl(*apply, "--field-manager=two", "--force-conflicts", stdin=other)
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 def test_kubectl_wait_hears_of_a_change(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", f"--image={PAUSE}", "-n", space)
     target.kubectl("wait", "--for=condition=Available", "deployment/web", "-n", space, "--timeout=30s")
@@ -141,7 +131,7 @@ def test_kubectl_wait_hears_of_a_change(target: Target, space: str) -> None:
     )
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 def test_kubectl_rolls_out_and_back(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", f"--image={PAUSE}", "--replicas=2", "-n", space)
     status = ("rollout", "status", "deployment/web", "-n", space, "--timeout=30s")
@@ -154,7 +144,7 @@ def test_kubectl_rolls_out_and_back(target: Target, space: str) -> None:
     assert history[-4::2] == ["2", "3"]
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 def test_kubectl_drain_evicts_and_leaves_daemons(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", f"--image={PAUSE}", "--replicas=4", "-n", space)
     target.kubectl("rollout", "status", "deployment/web", "-n", space, "--timeout=30s")
@@ -169,7 +159,7 @@ def test_kubectl_drain_evicts_and_leaves_daemons(target: Target, space: str) -> 
         target.kubectl("uncordon", node)
 
 
-@needs_kubectl
+@pytest.mark.kubectl
 def test_kubectl_exec_returns_the_exit_code(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", "--image=busybox", "-n", space, "--", "sleep", "600")
     target.kubectl("rollout", "status", "deployment/web", "-n", space, "--timeout=60s")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from rollout.adapters.kube.api import connect
+from rollout.adapters.kube.cluster import KubeCluster
+from rollout.site.load import load_site
+
 ROOT = Path(__file__).resolve().parents[2]
+ECHO = ROOT / "lab" / "apps" / "echo.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,11 @@ class Site:
         with log.open("wb") as stream:
             return subprocess.Popen(self.argv(*words), stdout=stream, stderr=stream, cwd=ROOT)
 
-    def kubectl(self, *words: str) -> str:
-        kubeconfig = f"--kubeconfig={self.folder / '.lab' / 'kubeconfig'}"
-        return subprocess.run(
-            ["kubectl", kubeconfig, *words], capture_output=True, text=True, timeout=60, check=True
-        ).stdout
+    def serve_echo(self) -> None:
+        """Deploy the echo application, so that there is something for the gateways to serve."""
+        KubeCluster(load_site(self.folder)).apply(list(yaml.safe_load_all(ECHO.read_text("utf-8"))))
 
-    def objects(self, *words: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json"))["items"]
+    def objects(self, path: str) -> list[dict[str, Any]]:
+        """The items of a list such as ``/api/v1/nodes``."""
+        found: list[dict[str, Any]] = connect(load_site(self.folder).kubernetes).get(path)["items"]
         return found

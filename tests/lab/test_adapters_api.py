@@ -195,6 +195,7 @@ def test_marks_are_taken_and_given_back_and_nothing_stays(bench: Bench) -> None:
     assert not [key for key in annotations if key.startswith("rackroll.io/")]
 
 
+@pytest.mark.kubectl
 def test_a_cordon_by_kubectl_stops_us_and_stays(bench: Bench) -> None:
     kubectl(bench, "cordon", "r2n3")
     try:

@@ -27,7 +27,7 @@ def serving_site(tmp_path: Path) -> Iterator[Site]:
     site = Site(copy_site(ROOT / "inventory" / "lab", tmp_path / "kill", name="kill", loopback="127.86."))
     try:
         site.run("lab", "up")
-        site.kubectl("apply", "-f", str(ROOT / "lab" / "apps" / "echo.yaml"))
+        site.serve_echo()
         site.run("plan", "bringup", "--out", str(tmp_path / "bringup.json"))
         site.run("apply", str(tmp_path / "bringup.json"), "--yes")
         yield site
@@ -44,13 +44,13 @@ def wait_for(what: str, seen: Callable[[], bool], process: subprocess.Popen[byte
 
 
 def cordoned(site: Site) -> list[str]:
-    return [n["metadata"]["name"] for n in site.objects("nodes") if n["spec"].get("unschedulable")]
+    return [n["metadata"]["name"] for n in site.objects("/api/v1/nodes") if n["spec"].get("unschedulable")]
 
 
 def marks(site: Site) -> list[tuple[str, str]]:
     """Every cordon, exclude label and owner mark on any node."""
     found = [(name, "cordon") for name in cordoned(site)]
-    for node in site.objects("nodes"):
+    for node in site.objects("/api/v1/nodes"):
         metadata = node["metadata"]
         found += [(metadata["name"], EXCLUDE)] * (EXCLUDE in metadata.get("labels", {}))
         found += [(metadata["name"], OWNER)] * (OWNER in metadata.get("annotations", {}))
@@ -58,7 +58,7 @@ def marks(site: Site) -> list[tuple[str, str]]:
 
 
 def gateway_images(site: Site) -> set[str]:
-    pods = site.objects("pods", "-n", "istio-ingress")
+    pods = site.objects("/api/v1/namespaces/istio-ingress/pods")
     return {c["image"] for pod in pods for c in pod["spec"]["containers"]}
 
 

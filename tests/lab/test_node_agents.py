@@ -25,7 +25,7 @@ from rollout.site.load import load_site
 from tests.lab import node_objects as objects
 from tests.lab.node_objects import GATEWAYS, SPEAKERS, VIP
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.kubectl]
 INVENTORY = Path(__file__).parents[2] / "inventory" / "lab"
 CLUSTER_VIP = "203.0.113.2"
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
