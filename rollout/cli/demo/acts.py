@@ -75,10 +75,12 @@ def play(theatre: Theatre, version: str, say: Say, *, simulated: bool) -> Score:
         simulated=simulated,
         sent=good.load.sent,
         lost=good.load.lost,
-        keepalive_lost=good.load.keepalive_lost if good.load.keepalive_sent else None,
+        keepalive_lost=_kept_alive_lost(good.load),
         gateways_total=total,
         gateways_min_in_rib=good.min_in_rib,
+        naive_sent=naive.load.sent,
         naive_lost=naive.load.lost,
+        naive_keepalive_lost=_kept_alive_lost(naive.load),
         naive_min_in_rib=naive.min_in_rib,
         nodes=nodes,
         hosts_changed=hosts_changed,
@@ -133,6 +135,10 @@ def upgrade(stage: Stage, version: str, *, naive: bool = False) -> Upgrade:
 
 def _loss_of(latest: Callable[[], LoadCount]) -> LossReader:
     return lambda: latest().lost + latest().keepalive_lost
+
+
+def _kept_alive_lost(count: LoadCount) -> int | None:
+    return count.keepalive_lost if count.keepalive_sent else None
 
 
 def _loss_words(count: LoadCount) -> str:

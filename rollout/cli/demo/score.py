@@ -30,7 +30,9 @@ class Score:
     keepalive_lost: int | None
     gateways_total: int
     gateways_min_in_rib: int
+    naive_sent: int
     naive_lost: int
+    naive_keepalive_lost: int | None
     naive_min_in_rib: int
     nodes: int
     hosts_changed: int

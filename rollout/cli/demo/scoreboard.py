@@ -22,8 +22,10 @@ def render_scoreboard(score: Score, *, colour: bool) -> str:
     table.add_column("rackroll", justify="right")
     table.add_column("naive: all racks at once", justify="right")
     table.add_row("requests lost (new connections)", _count(score.lost), _bad(score.naive_lost))
-    table.add_row("requests lost (20 kept-alive)", _count(score.keepalive_lost), "")
-    table.add_row("requests sent", f"{score.sent}", "")
+    table.add_row(
+        "requests lost (20 kept-alive)", _count(score.keepalive_lost), _bad(score.naive_keepalive_lost)
+    )
+    table.add_row("new connections sent", f"{score.sent}", f"{score.naive_sent}")
     table.add_row(
         "fewest gateways in the ToR RIBs",
         f"{score.gateways_min_in_rib} of {score.gateways_total}",
@@ -51,7 +53,9 @@ def _count(lost: int | None) -> str:
     return f"[green]{lost}[/]" if lost == 0 else f"[red]{lost}[/]"
 
 
-def _bad(lost: int) -> str:
+def _bad(lost: int | None) -> str:
+    if lost is None:
+        return "not modelled"
     return f"[red]{lost}[/]" if lost else f"[yellow]{lost}[/]"
 
 
