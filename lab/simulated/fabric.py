@@ -8,12 +8,10 @@ is what makes an eviction without a withdrawal lose requests in the model, as it
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import deque
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 
+from lab.simulated.repeating import Repeating
 from rollout.engine.ports import Cluster
 from rollout.errors import RackrollError
 
@@ -38,24 +36,13 @@ def view_of(cluster: Cluster) -> View:
     return View(announcing=frozenset(serving - excluded), answering=frozenset(running))
 
 
-class SimulatedFabric(AbstractContextManager["SimulatedFabric"]):
+class SimulatedFabric(Repeating):
     """Keeps the last polls: ``routed`` is what routers believe, ``now`` is what is true."""
 
     def __init__(self, cluster: Cluster) -> None:
+        super().__init__("simulated-fabric", period=POLL_S)
         self._cluster = cluster
         self._views: deque[View] = deque([View()], maxlen=LAG_POLLS + 1)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._poll, daemon=True, name="simulated-fabric")
-
-    def __enter__(self) -> SimulatedFabric:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
     @property
     def now(self) -> View:
@@ -65,7 +52,6 @@ class SimulatedFabric(AbstractContextManager["SimulatedFabric"]):
     def routed(self) -> frozenset[str]:
         return self._views[0].announcing
 
-    def _poll(self) -> None:
-        while not self._stop.wait(POLL_S):
-            with contextlib.suppress(RackrollError):
-                self._views.append(view_of(self._cluster))
+    def tick(self) -> None:
+        with contextlib.suppress(RackrollError):
+            self._views.append(view_of(self._cluster))

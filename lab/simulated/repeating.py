@@ -1,0 +1,39 @@
+"""A thread that does one thing again and again while its context is open."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TypeVar
+
+R = TypeVar("R", bound="Repeating")
+
+
+class Repeating(AbstractContextManager["Repeating"]):
+    """Calls ``tick`` every ``period`` seconds; ``halt`` ends it after the tick under way."""
+
+    def __init__(self, name: str, *, period: float) -> None:
+        self._period = period
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name=name)
+
+    def tick(self) -> None:
+        raise NotImplementedError
+
+    def halt(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def __enter__(self: R) -> R:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.halt()
+
+    def _run(self) -> None:
+        while not self._over.wait(self._period):
+            self.tick()
