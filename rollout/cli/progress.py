@@ -117,6 +117,7 @@ class Progress:
             seen = self._gateways
             parts.append(f"gateways in RIB {seen.in_rib}/{seen.total} (min {self._minimum})")
             parts.append(f"ready {seen.ready}/{seen.total}")
+            parts.append(f"probes lost {seen.lost}")
         lost = self._lost()
         if lost is not None:
             parts.append(f"requests lost {lost}")
