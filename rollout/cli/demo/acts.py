@@ -171,5 +171,7 @@ def _carry_out(
                 also(event)
 
         outcome = apply(stage.world, plan, observer=watch, negative_control=is_negative_control(plan))
+    if outcome.word is Word.INTERRUPTED:
+        raise KeyboardInterrupt
     if outcome.word is not Word.DONE:
         raise StepFailed(f"the run ended as {outcome.word}: {outcome.detail}", where=title)
