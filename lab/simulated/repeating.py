@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TypeVar
-
-R = TypeVar("R", bound="Repeating")
+from typing import Self
 
 
-class Repeating(AbstractContextManager["Repeating"]):
+class Repeating:
     """Calls ``tick`` every ``period`` seconds; ``halt`` ends it after the tick under way."""
 
     def __init__(self, name: str, *, period: float) -> None:
@@ -25,7 +22,7 @@ class Repeating(AbstractContextManager["Repeating"]):
         self._over.set()
         self._thread.join()
 
-    def __enter__(self: R) -> R:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
