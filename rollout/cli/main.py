@@ -31,7 +31,7 @@ _EXIT_CODES = """\b
 Exit codes:
   0 done                 4 unreachable
   1 error                5 held by a gate (safe, resumable)
-  2 changes pending      6 rolled back
+  2 changes pending      6 rolled back (reserved)
   3 refused by a rule    130 interrupted (resumable)
 """
 
