@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
-import importlib.util
 import json
 import logging
 import os
@@ -82,7 +81,7 @@ async def _started(cluster: Cluster, memory: Path) -> int:
 
 
 async def _nodes(cluster: Cluster, site: Site, folder: Path, *, simulated: bool) -> _Agents | None:
-    if not simulated and importlib.util.find_spec("lab.node.agents") is not None:
+    if not simulated:
         from lab.node import agents
 
         return await agents.start(cluster.store, site, folder)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 
-class Repeating:
+class Repeating(ABC):
     """Calls ``tick`` every ``period`` seconds; ``halt`` ends it after the tick under way."""
 
     def __init__(self, name: str, *, period: float) -> None:
@@ -15,8 +16,9 @@ class Repeating:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name=name)
 
+    @abstractmethod
     def tick(self) -> None:
-        raise NotImplementedError
+        """The one thing; an exception ends the thread, and with it the repetition."""
 
     def halt(self) -> None:
         self._over.set()

@@ -9,6 +9,7 @@ import click
 
 from rollout.cli.options import inventory_option, output_option
 from rollout.cli.output import emit
+from rollout.model.site import Site
 
 
 @click.group()
@@ -34,7 +35,7 @@ def check(inventory: Path, output: str) -> None:
         ],
         "vips": [str(gateway.vip) for gateway in found.gateways],
     }
-    emit(value, output, lambda: _sentence(value))
+    emit(value, output, lambda: _sentence(found))
 
 
 @site.command()
@@ -45,8 +46,7 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-def _sentence(value: dict[str, object]) -> str:
-    return (
-        f"site {value['site']}: {value['racks']} racks, {value['nodes']} nodes "
-        f"({value['gatewayNodes']} gateway nodes), VIPs {', '.join(value['vips'])}: valid"  # type: ignore[arg-type]
-    )
+def _sentence(found: Site) -> str:
+    vips = ", ".join(str(gateway.vip) for gateway in found.gateways)
+    nodes = f"{len(found.nodes)} nodes ({len(found.gateway_nodes)} gateway nodes)"
+    return f"site {found.name}: {len(found.racks)} racks, {nodes}, VIPs {vips}: valid"
