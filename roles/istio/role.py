@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from roles.istio.values import base_values, gateway_values, istiod_values
 from rollout.model.observed import ChartState
-from rollout.model.role import ChartStep, Json
+from rollout.model.recipe import ChartsStage, NodesStage, Recipe, RestartProxies
+from rollout.model.role import AgentKind, ChartStep, Json
 from rollout.model.site import ChartSource, Gateway, Mesh, Site
 
 BASE = "istio-base"
@@ -21,6 +22,7 @@ class IstioRole:
 
     def __init__(self, site: Site, mesh: Mesh) -> None:
         self.name = mesh.name
+        self.kind = mesh.kind.value
         self._site = site
         self._mesh = mesh
 
@@ -34,7 +36,8 @@ class IstioRole:
             *gateways,
         )
 
-    def values(self, step: ChartStep, version: str) -> Json:
+    def values(self, step: ChartStep, version: str, data_plane: str | None = None) -> Json:
+        del data_plane
         match step.chart:
             case "base":
                 return base_values(self._mesh)
@@ -44,6 +47,24 @@ class IstioRole:
                 return gateway_values(self._site, self._gateway(step.release))
             case _:
                 raise KeyError(f"mesh {self.name} has no chart {step.chart!r}")
+
+    def chart_version(self, step: ChartStep, version: str) -> str:
+        del step
+        return version
+
+    def agents(self) -> tuple[AgentKind, ...]:
+        return (AgentKind("istiod", self._mesh.namespace, (("app", "istiod"),), "discovery"),)
+
+    def recipe(self, before: str, after: str) -> Recipe:
+        """In place: istiod with new proxies held back, gateway charts that roll nothing, then the data plane."""
+        control = ChartsStage(
+            "control plane", (BASE, ISTIOD), ("istiod",), parts=(NAMESPACES,), awaits_control_plane=True
+        )
+        gateways = ChartsStage(
+            "gateway charts", tuple(g.name for g in self._mesh.gateways), parts_before=(UPDATE_STRATEGY,)
+        )
+        proxies = NodesStage("data plane", (RestartProxies(),))
+        return Recipe(self.name, self.kind, "in-place", before, after, (control, gateways, proxies))
 
     def source(self) -> ChartSource:
         return self._mesh.charts

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from roles.metallb.objects import node_labels, pools
 from rollout.model.observed import ChartState
-from rollout.model.role import ChartStep, Json
+from rollout.model.recipe import ChartsStage, NodesStage, Recipe, ReplaceNodeAgents
+from rollout.model.role import AgentKind, ChartStep, Json
 from rollout.model.site import ChartSource, Site
 
 RELEASE = "metallb"
@@ -19,6 +20,7 @@ class MetalLbRole:
     """Implements :class:`rollout.model.role.SubjectRole` for the MetalLB of one site."""
 
     name = "metallb"
+    kind = "metallb"
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -26,13 +28,13 @@ class MetalLbRole:
     def charts(self) -> tuple[ChartStep, ...]:
         return (ChartStep("control-plane", RELEASE, self._site.metallb.namespace, "metallb"),)
 
-    def values(self, step: ChartStep, version: str) -> Json:
+    def values(self, step: ChartStep, version: str, data_plane: str | None = None) -> Json:
         """The BGP backend is pinned: unpinned, an upgrade to 0.16 switches every speaker to frr-k8s at once.
 
         ``OnDelete`` keeps a chart upgrade from restarting all speakers together, and the exclude label must
         count, or no node could be withdrawn before it is drained.
         """
-        del step, version
+        del step, version, data_plane
         return {
             "speaker": {
                 "frr": {"enabled": True},
@@ -41,6 +43,26 @@ class MetalLbRole:
             },
             "frrk8s": {"enabled": False},
         }
+
+    def chart_version(self, step: ChartStep, version: str) -> str:
+        del step
+        return version
+
+    def agents(self) -> tuple[AgentKind, ...]:
+        namespace = self._site.metallb.namespace
+        label = "app.kubernetes.io/component"
+        return (
+            AgentKind("controller", namespace, ((label, "controller"),), "controller"),
+            AgentKind("speaker", namespace, ((label, "speaker"),), "speaker"),
+        )
+
+    def recipe(self, before: str, after: str) -> Recipe:
+        """Controller first; speakers node by node, for a speaker that restarts drops its node's routes."""
+        charts = ChartsStage(
+            "control plane", (RELEASE,), ("controller",), parts=self.parts(), awaits_control_plane=True
+        )
+        speakers = NodesStage("speakers", (ReplaceNodeAgents(("speaker",)),))
+        return Recipe(self.name, self.kind, "any", before, after, (charts, speakers))
 
     def source(self) -> ChartSource:
         return self._site.metallb.charts

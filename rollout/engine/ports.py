@@ -10,10 +10,10 @@ per far end guards it with a lock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from rollout.model.observed import ChartState, NodeState, ProbeResult, ProxyState
+from rollout.model.observed import AgentState, ChartState, NodeState, ProbeResult, ProxyState
 from rollout.model.role import ChartStep as ChartStep
 from rollout.model.role import Json as Json
 from rollout.model.role import SubjectRole as SubjectRole
@@ -29,8 +29,24 @@ class HostOutcome:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CommandOutcome:
+    """What a command of the site's own left behind. ``output`` is the end of both streams, for people."""
+
+    exit_code: int
+    output: str
+
+
 class Hosts(Protocol):
     def configure(self, nodes: Sequence[Node], *, dry_run: bool) -> tuple[HostOutcome, ...]: ...
+
+
+class Commands(Protocol):
+    """Runs the site's own commands. Never through a local shell; every argument is quoted for the far one."""
+
+    def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
+        """``host`` is a node, a control-plane host, or ``local``. Raises Unreachable if it does not answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,10 @@ class ChartRequest:
 
 
 class Charts(Protocol):
+    def remove(self, namespace: str, release: str) -> bool:
+        """False if it was not there."""
+        ...
+
     def releases(self) -> tuple[ChartState, ...]: ...
     def install(self, request: ChartRequest) -> ChartState:
         """Deployed at that version when it returns; a release that an interrupted run left pending is recovered."""
@@ -96,13 +116,36 @@ class Cluster(Protocol):
         ...
 
     def delete_pod(self, namespace: str, pod: str) -> None: ...
+    def agents(self) -> tuple[AgentState, ...]:
+        """Pods of every component that the site's roles name in ``agents()``, and kubelets as subject kubernetes."""
+        ...
+
+    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
+        """(namespace, pod) of what a drain would evict: no DaemonSet pods, no mirror pods, nothing finished."""
+        ...
+
+    def set_partition(self, namespace: str, statefulset: str, partition: int) -> None:
+        """``spec.updateStrategy`` is RollingUpdate with this partition (pods with a lower ordinal stay)."""
+        ...
+
     def fail_gateway_health(self, namespace: str, pod: str) -> None:
         """``pilot-agent request POST healthcheck/fail`` in the pod, by exec."""
+        ...
+
+    def pass_gateway_health(self, namespace: str, pod: str) -> None:
+        """``pilot-agent request POST healthcheck/ok`` in the pod, by exec: undoes :meth:`fail_gateway_health`."""
         ...
 
 
 class Probe(Protocol):
     def fetch(self, gateway: Gateway, samples: int) -> ProbeResult: ...
+
+
+class NoCommands:
+    """For worlds that run no commands of the site's own; asked to, it is a bug in the wiring."""
+
+    def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
+        raise NotImplementedError(f"no commands here: {host} {argv}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +159,4 @@ class World:
     cluster: Cluster
     probe: Probe
     roles: Mapping[str, SubjectRole]
+    commands: Commands = field(default_factory=NoCommands)

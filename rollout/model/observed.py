@@ -26,6 +26,7 @@ class NodeState:
     cordoned: bool
     excluded: bool
     owner: str | None  # run id that owns the cordon or the exclude label, if it is one of ours
+    kubelet: str | None = None  # as the node reports it, for instance v1.35.4; None where nobody asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,25 @@ class ProxyState:
     gateway: str | None
     ready: bool
     terminating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """One pod of a component that is no proxy: an istiod, a ztunnel, a speaker, a Cilium agent, a Consul server.
+
+    ``component`` is the name that the rules use; ``version`` is read from the image's tag; ``revision`` is
+    Istio's, None elsewhere.
+    """
+
+    subject: str
+    component: str
+    namespace: str
+    pod: str
+    node: str | None
+    version: str
+    ready: bool
+    terminating: bool
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +88,7 @@ class Observed:
     nodes: tuple[NodeState, ...]
     proxies: tuple[ProxyState, ...]
     rib: tuple[RibEntry, ...]
+    agents: tuple[AgentState, ...] = ()
 
     def chart(self, namespace: str, release: str) -> ChartState | None:
         return next((c for c in self.charts if (c.namespace, c.release) == (namespace, release)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rollout.model.step import Step
@@ -12,6 +12,8 @@ from rollout.model.step import Step
 class PlanKind(StrEnum):
     BRINGUP = "bringup"
     UPGRADE = "upgrade"
+    MAINTAIN = "maintain"
+    ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,49 @@ class ProvenState:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One subject's step along the way of a plan that cannot go there at once."""
+
+    subject: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextHopChanges:
+    """How often a VIP's next-hop set changes: each change may cost kept-alive connections without resilient hashing.
+
+    ``naive`` is the same move done component by component, one drain for each.
+    """
+
+    vip: str
+    planned: int
+    naive: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """``people`` different principals must sign the plan's id before it is applied."""
+
+    purpose: str
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator asked for, kept in the plan so that a review sees it.
+
+    ``limit`` is a node selector such as ``rack:r1,!r1n2``; ``max_fail`` is how many nodes may fail before the
+    run stops (0 stops at the first); ``break_glass`` is the reason given for overriding what may be overridden.
+    """
+
+    limit: str = ""
+    start_at: str = ""
+    max_fail: int = 0
+    break_glass: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """``id`` is the SHA-256 of the canonical JSON without the id itself."""
 
@@ -62,6 +107,11 @@ class Plan:
     waves: tuple[Wave, ...]
     proof: tuple[ProvenState, ...]
     warnings: tuple[str, ...] = ()
+    hops: tuple[Hop, ...] = ()
+    next_hops: tuple[NextHopChanges, ...] = ()
+    signatures: tuple[Signatures, ...] = ()
+    options: Options = field(default_factory=Options)
+    rules_as_of: str = ""
 
     def numbered(self) -> Iterator[tuple[int, Wave, Stage, Step]]:
         number = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rollout.model.observed import ChartState
+from rollout.model.recipe import Recipe
 from rollout.model.site import ChartSource
 
 Json = Mapping[str, Any]
@@ -22,13 +23,43 @@ class ChartStep:
     chart: str
 
 
+@dataclass(frozen=True, slots=True)
+class AgentKind:
+    """Where the pods of one component are found, and which container's image tag is its version."""
+
+    component: str
+    namespace: str
+    labels: tuple[tuple[str, str], ...]
+    container: str
+
+
 class SubjectRole(Protocol):
-    """What a role tells the engine about one mesh (or metallb) of one site; the engine knows no product names."""
+    """What a role tells the engine about one mesh (or metallb) of one site; the engine knows no product names.
+
+    ``name`` is the site's word for the subject, ``kind`` the rules' (istio, istio-ambient, linkerd, cilium,
+    consul, metallb, kubernetes).
+    """
 
     name: str
+    kind: str
 
     def charts(self) -> tuple[ChartStep, ...]: ...
-    def values(self, step: ChartStep, version: str) -> Json: ...
+    def values(self, step: ChartStep, version: str, data_plane: str | None = None) -> Json:
+        """``version`` is the subject's; ``data_plane`` pins what injected proxies get (InstallChart.data_plane)."""
+        ...
+
+    def chart_version(self, step: ChartStep, version: str) -> str:
+        """The chart version that carries this version of the subject; most subjects number them alike."""
+        ...
+
+    def agents(self) -> tuple[AgentKind, ...]:
+        """Components that are seen as pods and are no proxies."""
+        ...
+
+    def recipe(self, before: str, after: str) -> Recipe:
+        """Upstream's order for this move, also downwards (a rollback). Raises ValueError for one it has no way for."""
+        ...
+
     def source(self) -> ChartSource: ...
     def parts(self) -> tuple[str, ...]:
         """Names for :class:`rollout.model.step.ApplyObjects`, in order.

@@ -7,11 +7,13 @@ none of them knows YAML. Durations are ``timedelta``, addresses are ``ipaddress`
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
+
+from rollout.model.policy import Policy, ReleasePin
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -139,9 +141,25 @@ class MeshKind(StrEnum):
     CONSUL = "consul"
 
 
+class DataPlane(StrEnum):
+    SIDECAR = "sidecar"
+    AMBIENT = "ambient"
+
+
+class Method(StrEnum):
+    IN_PLACE = "in-place"
+    REVISION = "revision"
+
+
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """One mesh: control plane namespace, the workload namespaces it claims, its gateways, its pinned version."""
+    """One mesh: control plane namespace, the workload namespaces it claims, its gateways, its pinned version.
+
+    ``data_plane`` and ``method`` are Istio's: sidecars or ambient, upgraded in place or by revision, whose ``tag``
+    namespaces follow. ``releases`` says which chart carries which version where upstream numbers them apart;
+    ``extensions`` are further charts of the mesh (viz, multicluster); ``servers`` is Consul's server count;
+    ``backup`` is the site's own command that must succeed before a control plane with state moves.
+    """
 
     name: str
     kind: MeshKind
@@ -151,6 +169,13 @@ class Mesh:
     trust_domain: str
     charts: ChartSource
     gateways: tuple[Gateway, ...]
+    data_plane: DataPlane = DataPlane.SIDECAR
+    method: Method = Method.IN_PLACE
+    tag: str = ""
+    releases: tuple[ReleasePin, ...] = ()
+    extensions: tuple[str, ...] = ()
+    servers: int = 3
+    backup: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +196,24 @@ class ClockProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlPlaneHost:
+    """A host that runs an API server. Its upgrade command is the site's own."""
+
+    name: str
+    ssh: SshAccess
+
+
+@dataclass(frozen=True, slots=True)
 class Kubernetes:
+    """``upgrade_control_plane`` and ``upgrade_node`` are the site's own commands; ``{version}`` in an argument is
+    replaced by the target version. Empty means that rackroll treats Kubernetes as a constraint only."""
+
     kubeconfig: Path
     context: str | None
     version: str
+    control_plane: tuple[ControlPlaneHost, ...] = ()
+    upgrade_control_plane: tuple[str, ...] = ()
+    upgrade_node: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +258,7 @@ class Site:
     pacing: Pacing
     rack_label: str
     gateway_label: str
+    policy: Policy = field(default_factory=Policy)
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -37,6 +37,19 @@ class InstallChart:
     namespace: str
     chart: str
     version: str
+    data_plane: str | None = None
+    """Version that proxies injected from now on get; None means the control plane's own. Upstream's lever is a
+    pin in the chart's values; it keeps a pod that restarts early from running ahead, and lets a rollback move
+    the data plane before the control plane."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveChart:
+    """The Helm release is gone: a preflight that has done its work, a revision that nothing uses any more."""
+
+    subject: str
+    release: str
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +83,77 @@ class AwaitPeering:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitVersion:
+    """Every instance of the component (on ``node``, if given) is Ready at exactly this version.
+
+    Covers what has no chart of its own to wait for: extensions, agents, kubelets, API servers, waypoints.
+    """
+
+    subject: str
+    component: str
+    version: str
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceAgents:
+    """The node's OnDelete pods of these components run ``version``: deleted and waited for one component at a time."""
+
+    node: str
+    subject: str
+    components: tuple[str, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveServer:
+    """The StatefulSet's pod with this ordinal runs ``version``: its partition is lowered to the ordinal, no further."""
+
+    subject: str
+    component: str
+    namespace: str
+    workload: str
+    ordinal: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand:
+    """The site's own command ran on ``host`` and exited 0. ``argv`` is never given to a shell.
+
+    ``host`` is a node of the site, a control-plane host of its Kubernetes, or ``local`` for the machine that
+    rackroll runs on. ``purpose`` is for people and for the journal. At-least-once: the site's command must bear
+    being run again after a crash.
+    """
+
+    host: str
+    purpose: str
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    """What the fleet looks like is recorded under this name in the run directory; a report compares two of them."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class DrainGateways:
-    """This mesh's gateways on the node fail their health check and close kept-alive connections; ``wait`` passes."""
+    """Gateways on the node fail their health check and close kept-alive connections; ``wait`` passes.
+
+    All of them, whatever their mesh: withdrawing the node takes every VIP off it.
+    """
 
     node: str
     wait: timedelta
-    mesh: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreGateways:
+    """Gateways on the node that were drained and not replaced pass their health check again."""
+
+    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +178,7 @@ class Cordon:
 
 @dataclass(frozen=True, slots=True)
 class Evict:
-    """The mesh's share of this node (gateways and sidecar pods older than ``version``) is evicted, PDB-aware."""
+    """The mesh's share of this node (gateways and sidecar pods not at ``version``) is evicted, PDB-aware."""
 
     node: str
     mesh: str
@@ -108,12 +186,22 @@ class Evict:
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitNodeReady:
-    """The node is Ready, and every gateway pod that belongs on it is Ready at ``version``."""
+class EvictAll:
+    """Everything that can be evicted has left the node, PDB-aware; DaemonSet and mirror pods stay, as in a drain."""
 
     node: str
-    mesh: str
-    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitNodeReady:
+    """The node is Ready, and every gateway pod that belongs on it is Ready.
+
+    With ``mesh`` and ``version``, that mesh's gateways must be at this version; with None any version will do.
+    """
+
+    node: str
+    mesh: str | None
+    version: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +250,23 @@ Effect = (
     ConfigureHosts
     | ConfigureSwitch
     | InstallChart
+    | RemoveChart
     | ApplyObjects
     | AwaitControlPlane
+    | AwaitVersion
+    | ReplaceAgents
+    | MoveServer
+    | RunCommand
+    | TakeSnapshot
     | AwaitGateways
     | AwaitPeering
     | DrainGateways
+    | RestoreGateways
     | Withdraw
     | AwaitWithdrawn
     | Cordon
     | Evict
+    | EvictAll
     | AwaitNodeReady
     | Uncordon
     | Advertise

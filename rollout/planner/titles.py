@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 from typing import assert_never
 
@@ -13,6 +14,7 @@ from rollout.model.step import (
     AwaitGateways,
     AwaitNodeReady,
     AwaitPeering,
+    AwaitVersion,
     AwaitWithdrawn,
     ConfigureHosts,
     ConfigureSwitch,
@@ -20,25 +22,38 @@ from rollout.model.step import (
     DrainGateways,
     Effect,
     Evict,
+    EvictAll,
     InstallChart,
+    MoveServer,
     NaiveReplace,
     ProbeVips,
+    RemoveChart,
+    ReplaceAgents,
+    RestoreGateways,
+    RunCommand,
     Soak,
+    TakeSnapshot,
     Uncordon,
     Withdraw,
 )
 
 
-def title(effect: Effect) -> str:
+def title(effect: Effect) -> str:  # noqa: C901 - one closed match over every effect
     """What this step makes true, in the product's words."""
     match effect:
         case ConfigureHosts() | ConfigureSwitch() | AwaitPeering():
             return _fabric(effect)
-        case InstallChart() | ApplyObjects() | AwaitControlPlane() | AwaitGateways():
+        case InstallChart() | RemoveChart() | ApplyObjects() | AwaitControlPlane() | AwaitGateways():
             return _mesh(effect)
-        case DrainGateways() | Withdraw() | AwaitWithdrawn() | Cordon() | Evict():
+        case AwaitVersion() | ReplaceAgents() | MoveServer():
+            return _component(effect)
+        case RunCommand(host=host, purpose=purpose, argv=argv):
+            return f"{purpose} on {host}: {shlex.join(argv)}"
+        case TakeSnapshot(name=name):
+            return f"record the snapshot {name!r}"
+        case DrainGateways() | Withdraw() | AwaitWithdrawn() | Cordon() | Evict() | EvictAll():
             return _taking_out(effect)
-        case AwaitNodeReady() | Uncordon() | Advertise() | AwaitAdvertised():
+        case AwaitNodeReady() | Uncordon() | RestoreGateways() | Advertise() | AwaitAdvertised():
             return _bringing_back(effect)
         case ProbeVips(samples=samples):
             return f"probe every VIP from outside, {samples} fresh connections"
@@ -60,10 +75,13 @@ def _fabric(effect: ConfigureHosts | ConfigureSwitch | AwaitPeering) -> str:
             return f"wait until every gateway node of {switch}'s rack has its BGP session up"
 
 
-def _mesh(effect: InstallChart | ApplyObjects | AwaitControlPlane | AwaitGateways) -> str:
+def _mesh(effect: InstallChart | RemoveChart | ApplyObjects | AwaitControlPlane | AwaitGateways) -> str:
     match effect:
-        case InstallChart(release=release, namespace=namespace, chart=chart, version=version):
-            return f"install {namespace}/{release} from chart {chart} {version}"
+        case InstallChart(release=release, namespace=namespace, chart=chart, version=version, data_plane=pin):
+            pinned = f", new proxies held at {pin}" if pin else ""
+            return f"install {namespace}/{release} from chart {chart} {version}{pinned}"
+        case RemoveChart(release=release, namespace=namespace):
+            return f"remove {namespace}/{release}"
         case ApplyObjects(subject=subject, part=part):
             return f"apply {subject}'s {part} objects"
         case AwaitControlPlane(mesh=mesh, version=version):
@@ -72,7 +90,18 @@ def _mesh(effect: InstallChart | ApplyObjects | AwaitControlPlane | AwaitGateway
             return f"wait until gateway {gateway} is Ready on every gateway node and its VIP is in every ToR"
 
 
-def _taking_out(effect: DrainGateways | Withdraw | AwaitWithdrawn | Cordon | Evict) -> str:
+def _component(effect: AwaitVersion | ReplaceAgents | MoveServer) -> str:
+    match effect:
+        case AwaitVersion(subject=subject, component=component, version=version, node=node):
+            where = f" on {node}" if node else ""
+            return f"wait until {subject}'s {component}{where} is Ready at {version}"
+        case ReplaceAgents(node=node, subject=subject, components=components, version=version):
+            return f"replace {subject}'s {', then '.join(components)} on {node} with {version}"
+        case MoveServer(component=component, workload=workload, ordinal=ordinal, version=version):
+            return f"move {component} {workload}-{ordinal} to {version}"
+
+
+def _taking_out(effect: DrainGateways | Withdraw | AwaitWithdrawn | Cordon | Evict | EvictAll) -> str:
     match effect:
         case DrainGateways(node=node, wait=wait):
             return f"drain the gateways on {node}, wait {_seconds(wait)}"
@@ -83,13 +112,21 @@ def _taking_out(effect: DrainGateways | Withdraw | AwaitWithdrawn | Cordon | Evi
         case Cordon(node=node):
             return f"cordon {node}"
         case Evict(node=node, mesh=mesh, version=version):
-            return f"evict {mesh} pods older than {version} from {node}"
+            return f"evict {mesh} pods that are not at {version} from {node}"
+        case EvictAll(node=node):
+            return f"evict everything but DaemonSet pods from {node}"
 
 
-def _bringing_back(effect: AwaitNodeReady | Uncordon | Advertise | AwaitAdvertised) -> str:
+def _bringing_back(
+    effect: AwaitNodeReady | Uncordon | RestoreGateways | Advertise | AwaitAdvertised,
+) -> str:
     match effect:
+        case AwaitNodeReady(node=node, mesh=None):
+            return f"wait until {node} and its gateways are Ready"
         case AwaitNodeReady(node=node, mesh=mesh, version=version):
             return f"wait until {node} and its {mesh} gateways are Ready at {version}"
+        case RestoreGateways(node=node):
+            return f"let the gateways on {node} pass their health check again"
         case Uncordon(node=node):
             return f"uncordon {node}"
         case Advertise(node=node):

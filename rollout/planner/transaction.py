@@ -31,7 +31,7 @@ def move_gateway_node(node: str, mesh: str, version: str, pacing: Pacing) -> tup
     """Every step that takes something away is gated; the way back is not, it can only help."""
     leaving = (N1_WITHOUT, NODE_FREE)
     rows: tuple[tuple[str, Effect, tuple[str, ...]], ...] = (
-        ("drain", DrainGateways(node, pacing.drain_wait, mesh), leaving),
+        ("drain", DrainGateways(node, pacing.drain_wait), leaving),
         ("withdraw", Withdraw(node), leaving),
         ("await-withdrawn", AwaitWithdrawn(node, pacing.fabric_settle), ()),
         ("cordon", Cordon(node), (ROUTE_GONE,)),

@@ -155,16 +155,14 @@ def test_a_foreign_mark_is_never_removed() -> None:
 def test_a_pod_at_the_target_is_never_evicted() -> None:
     rack, live = running(site(), "1.31.1")
     assert do(rack, live, Evict("r1n1", "istio", "1.31.1")).word is Word.ALREADY
-    assert do(rack, live, Evict("r1n1", "istio", "1.30.3")).word is Word.ALREADY, "nor one beyond it"
     assert not [line for line in rack.log if line.startswith("evict")]
 
 
-def test_draining_spares_the_other_meshes_gateways_and_waits() -> None:
+def test_draining_fails_every_gateway_of_the_node_whatever_its_mesh_and_waits() -> None:
     rack, live = running(site())
     began = rack.time
-    assert do(rack, live, DrainGateways("r1n1", timedelta(seconds=2), "other")).word is Word.DONE
-    assert not any(pod.failing for pod in rack.pods.values())
-    do(rack, live, DrainGateways("r1n1", timedelta(seconds=2), "istio"))
+    do(rack, live, DrainGateways("r1n1", timedelta(seconds=2)))
+    do(rack, live, DrainGateways("r1n1", timedelta(seconds=2)))
     assert [pod.node for pod in rack.pods.values() if pod.failing] == ["r1n1"]
     assert rack.time - began == pytest.approx(4.0)
 

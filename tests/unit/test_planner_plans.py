@@ -184,9 +184,9 @@ def test_an_edited_plan_file_is_refused(old: str, new: str) -> None:
         "null",
         "{}",
         '{"format": "rackroll/plan/v9"}',
-        '{"format": "rackroll/plan/v1"}',
+        '{"format": "rackroll/plan/v2"}',
         "[" * 100_000,
-        '{"format": "rackroll/plan/v1", "id": 3}',
+        '{"format": "rackroll/plan/v2", "id": 3}',
     ],
 )
 def test_what_is_no_plan_is_refused_without_a_traceback(text: str) -> None:

@@ -18,7 +18,7 @@ def await_node_ready(run: Run, effect: AwaitNodeReady) -> Done:
         return _unready_gateways(run, effect)
 
     hint = f"kubectl get pods -A -o wide --field-selector spec.nodeName={effect.node}"
-    already = run.until(f"{effect.node} Ready at {effect.version}", look, hint=hint)
+    already = run.until(f"{effect.node} Ready at {effect.version or 'any version'}", look, hint=hint)
     return Done(Word.ALREADY if already else Word.DONE)
 
 
@@ -26,9 +26,10 @@ def _unready_gateways(run: Run, effect: AwaitNodeReady) -> str | None:
     if not run.site.node(effect.node).gateway:
         return None
     proxies = [p for p in run.world.cluster.proxies() if p.node == effect.node]
-    for gateway in run.site.mesh(effect.mesh).gateways:
+    for gateway in run.site.gateways:
         pods = [p for p in proxies if p.gateway == gateway.name and not p.terminating]
-        if not any(p.ready and p.version == effect.version for p in pods):
+        wanted = effect.version if gateway.mesh == effect.mesh else None
+        if not any(p.ready and wanted in (None, p.version) for p in pods):
             return f"gateway {gateway.name}: {_seen(pods)}"
     return None
 

@@ -7,6 +7,7 @@ from typing import assert_never
 from rollout.engine.context import Run
 from rollout.engine.effects import back, fabric, leave, mesh, outside
 from rollout.engine.outcome import Done
+from rollout.errors import StepFailed
 from rollout.model.gate import Finding
 from rollout.model.step import (
     Advertise,
@@ -16,6 +17,7 @@ from rollout.model.step import (
     AwaitGateways,
     AwaitNodeReady,
     AwaitPeering,
+    AwaitVersion,
     AwaitWithdrawn,
     ConfigureHosts,
     ConfigureSwitch,
@@ -23,16 +25,23 @@ from rollout.model.step import (
     DrainGateways,
     Effect,
     Evict,
+    EvictAll,
     InstallChart,
+    MoveServer,
     NaiveReplace,
     ProbeVips,
+    RemoveChart,
+    ReplaceAgents,
+    RestoreGateways,
+    RunCommand,
     Soak,
+    TakeSnapshot,
     Uncordon,
     Withdraw,
 )
 
 
-def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:
+def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:  # noqa: C901 - one closed match
     """What was done, or the findings that hold it (only a soak can find something after it began)."""
     match effect:
         case ConfigureHosts():
@@ -53,6 +62,17 @@ def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:
             return outside.soak(run, effect)
         case NaiveReplace():
             return leave.naive_replace(run, effect)
+        case (
+            RemoveChart()
+            | AwaitVersion()
+            | ReplaceAgents()
+            | MoveServer()
+            | RunCommand()
+            | TakeSnapshot()
+            | EvictAll()
+            | RestoreGateways()
+        ):
+            raise StepFailed(f"{type(effect).__name__} cannot be carried out yet")
         case _:
             assert_never(effect)
 

@@ -8,7 +8,6 @@ from rollout.engine.outcome import Done, Word
 from rollout.errors import StepFailed
 from rollout.model.observed import NodeState, ProxyState
 from rollout.model.step import AwaitWithdrawn, Cordon, DrainGateways, Evict, NaiveReplace, Withdraw
-from rollout.rules.version import VersionInvalid, parse
 
 
 def node_state(run: Run, name: str) -> NodeState:
@@ -20,7 +19,9 @@ def node_state(run: Run, name: str) -> NodeState:
 
 def drain_gateways(run: Run, effect: DrainGateways) -> Done:
     """Failing an Envoy that is already failing changes nothing, so a second delivery only waits again."""
-    pods = [p for p in _on(run, effect.node, effect.mesh) if p.gateway and not p.terminating]
+    pods = [
+        p for p in run.world.cluster.proxies() if p.node == effect.node and p.gateway and not p.terminating
+    ]
     for pod in pods:
         _fail_health(run, pod)
     run.pause(effect.wait)
@@ -77,7 +78,7 @@ def evict(run: Run, effect: Evict) -> Done:
     evicted: set[tuple[str, str]] = set()
 
     def look() -> str | None:
-        old = [p for p in _on(run, effect.node, effect.mesh) if _older(p, effect.version)]
+        old = [p for p in _on(run, effect.node, effect.mesh) if p.version != effect.version]
         for pod in old:
             if not pod.terminating and run.world.cluster.evict(pod.namespace, pod.pod):
                 evicted.add((pod.namespace, pod.pod))
@@ -93,13 +94,6 @@ def evict(run: Run, effect: Evict) -> Done:
 
 def _on(run: Run, node: str, mesh: str) -> tuple[ProxyState, ...]:
     return tuple(p for p in run.world.cluster.proxies() if (p.node, p.mesh) == (node, mesh))
-
-
-def _older(proxy: ProxyState, version: str) -> bool:
-    try:
-        return parse(proxy.version) < parse(version)
-    except VersionInvalid:
-        return proxy.version != version
 
 
 def naive_replace(run: Run, effect: NaiveReplace) -> Done:
