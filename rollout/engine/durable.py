@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus
 from sqlalchemy.exc import OperationalError
 
-from rollout.engine.journal import Body, Fate, RunEntry, RunRecord, StepRecord
-from rollout.engine.lock import site_lock
+from rollout.engine.journal import Body, Fate, RunEntry, RunRecord, StepRecord, undone
+from rollout.engine.lock import Holder
 from rollout.engine.outcome import StepOutcome, from_json, to_json
 from rollout.engine.rundir import RunDir
 from rollout.errors import PlanRefused, Unreachable
@@ -29,9 +29,10 @@ from rollout.errors import PlanRefused, Unreachable
 APPLICATION: Final = "rackroll"
 APPLICATION_VERSION: Final = "journal-1"
 """Raise it when the order or the names of journal records change: older runs are then left alone, not misread."""
-FATES: Final = {"SUCCESS": Fate.DONE, "CANCELLED": Fate.ABANDONED, "ERROR": Fate.ABANDONED}
+FATES: Final = {"SUCCESS": Fate.DONE, "CANCELLED": Fate.ABORTED, "ERROR": Fate.ABORTED}
 """ERROR cannot come from a step (attempts end as values); DBOS would not take such a run up again."""
 POLL: Final = 0.05
+HOLD_POLL: Final = 0.3
 BUSY: Final = 5.0
 """Seconds that a reader waits for a journal that another process keeps busy."""
 T = TypeVar("T")
@@ -106,7 +107,16 @@ class DurableJournal:
         self._exists = url is not None
 
     def owned(self, run: str) -> AbstractContextManager[None]:
-        return site_lock(self.folder.lock, run)
+        return self.folder.owned(run)
+
+    def holder(self) -> Holder | None:
+        return self.folder.holder()
+
+    def hold(self, run: str, reason: str) -> None:
+        self.folder.hold(run, reason)
+
+    def hold_asked(self, run: str) -> str | None:
+        return self.folder.hold_asked(run)
 
     def runs(self) -> tuple[RunEntry, ...]:
         return self.folder.runs()
@@ -118,6 +128,9 @@ class DurableJournal:
         self.folder.add(record)
 
     def fate(self, run: str) -> Fate:
+        return undone(run, self.runs(), self._own_fate)
+
+    def _own_fate(self, run: str) -> Fate:
         status = self._status(run)
         return FATES.get(status.status if status else "", Fate.UNFINISHED)
 
@@ -129,8 +142,9 @@ class DurableJournal:
         session = _Session(body)
         started = self._started(run)
         _sessions[run] = session
+        self.folder.forget_hold(run)
         try:
-            with self._launched():
+            with self._launched(), self._watched(run, session, stop):
                 if not started:
                     with SetWorkflowID(run):
                         DBOS.start_workflow(_workflow, run)
@@ -143,11 +157,28 @@ class DurableJournal:
             raise session.error
         return session.stopped
 
-    def abandon(self, run: str) -> None:
-        """The run is not resumed any more; what it left in the world stays as it is."""
+    def abort(self, run: str) -> None:
         with self._client() as client:
             if client and self._status(run) is not None:
                 client.cancel_workflow(run)
+
+    @contextmanager
+    def _watched(self, run: str, session: _Session, stop: Event) -> Iterator[None]:
+        """A hold asked for by any process sets ``stop``."""
+
+        def watch() -> None:
+            while not session.over.wait(HOLD_POLL):
+                if self.folder.hold_asked(run) is not None:
+                    stop.set()
+                    return
+
+        watcher = Thread(target=watch, name="hold", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            session.over.set()
+            watcher.join()
 
     def _started(self, run: str) -> bool:
         """Raises PlanRefused for a run that DBOS would leave alone: waiting for it would be waiting forever."""
@@ -156,7 +187,7 @@ class DurableJournal:
             raise PlanRefused(
                 f"run {run} was recorded as {status.app_version}, this rackroll writes {APPLICATION_VERSION}",
                 where=str(self.folder.path),
-                hint="resume it with the rackroll that started it, or abandon it and plan again",
+                hint="resume it with the rackroll that started it, or abort it and plan again",
             )
         return status is not None
 

@@ -98,7 +98,7 @@ def abandon(world: World, journal: Journal | None = None) -> RunRecord:
     journal = journal or durable(world.site)
     with journal.owned("abandon"):
         record = admit_resume(world.site, journal, same_site_only=False)
-        journal.abandon(record.id)
+        journal.abort(record.id)
     return record
 
 

@@ -21,7 +21,7 @@ from rollout.engine.journal import Fate, RunRecord
 from rollout.engine.lock import holder, site_lock
 from rollout.engine.observe import observe
 from rollout.engine.outcome import StepOutcome, Word, from_json, to_json
-from rollout.engine.run import apply, resume, status
+from rollout.engine.run import RunStatus, apply, resume, status
 from rollout.errors import LockHeld, PlanRefused
 from rollout.model.gate import Finding, Verdict
 from rollout.model.plan import Plan
@@ -43,6 +43,27 @@ def child(folder: Path, verb: str, at: int) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+def started_slowly(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.unit.journal_child", str(folder), "apply-slowly", "0"]
+    return subprocess.Popen(
+        [*command, str(folder / "rack.pickle")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def reached(folder: Path, *, steps: int) -> RunStatus:
+    for _ in range(200):
+        seen = status(folder)
+        if seen is not None and seen.steps_done >= steps:
+            return seen
+        time.sleep(0.1)
+    raise AssertionError(f"never got to {steps} steps")
 
 
 def small_plan() -> Plan:
@@ -113,22 +134,8 @@ def test_an_interrupted_run_is_resumable(tmp_path: Path) -> None:
 
 
 def test_a_live_run_is_readable_from_outside_and_stops_promptly_on_ctrl_c(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.unit.journal_child", str(tmp_path), "apply-slowly", "0"]
-    process = subprocess.Popen(
-        [*command, str(tmp_path / "rack.pickle")],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    seen = None
-    for _ in range(200):
-        seen = status(tmp_path)
-        if seen is not None and seen.steps_done >= 7:
-            break
-        time.sleep(0.1)
-    assert seen is not None
+    process = started_slowly(tmp_path)
+    seen = reached(tmp_path, steps=7)
     assert seen.current is not None
     assert (seen.word, seen.current.key) == ("running", "istio/r1n1/drain")
     assert seen.holder is not None
@@ -154,14 +161,37 @@ def test_a_run_that_died_before_its_first_step_is_begun_by_resume(tmp_path: Path
     assert (done.word, done.run, done.steps_done) == (Word.DONE, "early-1", 29)
 
 
-def test_an_abandoned_run_is_over(tmp_path: Path) -> None:
+def test_a_hold_asked_for_from_outside_stops_the_run_and_the_next_resume_forgets_it(tmp_path: Path) -> None:
+    process = started_slowly(tmp_path)
+    seen = reached(tmp_path, steps=7)
+    DurableJournal(tmp_path, "small").hold(seen.run, "the ToR is being looked at")
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (130, ""), output
+    assert DurableJournal(tmp_path, "small").hold_asked(seen.run) == "the ToR is being looked at"
+    assert child(tmp_path, "resume", 0).stdout.startswith("done 29 29 1 0 []")
+    assert DurableJournal(tmp_path, "small").hold_asked(seen.run) is None
+
+
+def test_a_run_is_rolled_back_once_the_run_that_undoes_it_is_done(tmp_path: Path) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
+    journal = DurableJournal(tmp_path, "small")
+    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    done = apply(live, plan, journal, clock=rack, tempo=TEMPO)
+    journal.add(RunRecord("back-1", plan, "2100-01-01T00:00:00", undoes=done.run))
+    assert [entry.undoes for entry in journal.runs()] == ["", done.run]
+    assert journal.fate(done.run) is Fate.DONE
+    journal.drive("back-1", lambda _: None, Event())
+    assert journal.fate(done.run) is Fate.ROLLED_BACK
+
+
+def test_an_aborted_run_is_over(tmp_path: Path) -> None:
     rack, live = running(site((1, 1), workers=0, folder=tmp_path))
     journal = DurableJournal(tmp_path, "small")
     rack.silent.add("probe")
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
     held = apply(live, plan, journal, clock=rack, tempo=TEMPO)
-    journal.abandon(held.run)
-    assert journal.fate(held.run) is Fate.ABANDONED
+    journal.abort(held.run)
+    assert journal.fate(held.run) is Fate.ABORTED
     rack.silent.clear()
     assert apply(live, plan, journal, clock=rack, tempo=TEMPO).run == f"{plan.id[:12]}-2"
 
