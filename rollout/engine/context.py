@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 
 from rollout.engine.clock import Clock, SystemClock, Tempo
@@ -22,7 +23,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``id`` marks what this run owns in the world."""
+    """``id`` marks what this run owns in the world. ``folder`` is the run directory, None where nothing is kept."""
 
     id: str
     world: World
@@ -30,6 +31,7 @@ class Run:
     tempo: Tempo = field(default_factory=Tempo)
     stop: Event = field(default_factory=Event)
     gauge: Gauge = field(default_factory=Gauge)
+    folder: Path | None = None
 
     @property
     def site(self) -> Site:

@@ -18,6 +18,7 @@ from rollout.model.role import ChartStep as ChartStep
 from rollout.model.role import Json as Json
 from rollout.model.role import SubjectRole as SubjectRole
 from rollout.model.site import Address, ChartSource, Gateway, Node, Site, Switch
+from rollout.model.snapshot import Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,19 @@ class Probe(Protocol):
     def fetch(self, gateway: Gateway, samples: int) -> ProbeResult: ...
 
 
+class Certificates(Protocol):
+    def serving(self, gateway: Gateway) -> Serving:
+        """The leaf that the VIP shows outside; without one (plain HTTP) it says so. Never verifies it."""
+        ...
+
+
+class NoCertificates:
+    """For worlds where nobody can ask a VIP for its certificate."""
+
+    def serving(self, gateway: Gateway) -> Serving:
+        return Serving(gateway.name, None, "nobody here can ask for it")
+
+
 class NoCommands:
     """For worlds that run no commands of the site's own; asked to, it is a bug in the wiring."""
 
@@ -160,3 +174,4 @@ class World:
     probe: Probe
     roles: Mapping[str, SubjectRole]
     commands: Commands = field(default_factory=NoCommands)
+    certificates: Certificates = field(default_factory=NoCertificates)

@@ -66,6 +66,7 @@ def apply(
     ``negative_control`` must be said for a plan that breaks N-1 on purpose. Setting ``stop`` (or Ctrl-C in the
     main thread) ends the run at its next safe point, resumable.
     """
+    folder = None if journal else run_dir(world.site)
     journal = journal or durable(world.site)
     with journal.owned(_run_id(journal, plan)):
         record = RunRecord(_run_id(journal, plan), plan, _now())
@@ -73,7 +74,7 @@ def apply(
         if not plan.steps:
             return _nothing_to_do(world.site, observer)
         journal.add(record)
-        return _drive(_run(world, record, stop, clock, tempo), record, journal, observer)
+        return _drive(_run(world, record, stop, clock, tempo, folder), record, journal, observer)
 
 
 def resume(
@@ -86,11 +87,12 @@ def resume(
     tempo: Tempo | None = None,
 ) -> RunOutcome:
     """Go on with the site's unfinished run, at the step it stopped in: held, failed, interrupted or killed."""
+    folder = None if journal else run_dir(world.site)
     journal = journal or durable(world.site)
     record = admit_resume(world.site, journal)
     with journal.owned(record.id):
         record = admit_resume(world.site, journal)
-        return _drive(_run(world, record, stop, clock, tempo), record, journal, observer)
+        return _drive(_run(world, record, stop, clock, tempo, folder), record, journal, observer)
 
 
 def abandon(world: World, journal: Journal | None = None) -> RunRecord:
@@ -110,9 +112,14 @@ def _run_id(journal: Journal, plan: Plan) -> str:
 
 
 def _run(
-    world: World, record: RunRecord, stop: Event | None, clock: Clock | None, tempo: Tempo | None
+    world: World,
+    record: RunRecord,
+    stop: Event | None,
+    clock: Clock | None,
+    tempo: Tempo | None,
+    folder: Path | None,
 ) -> Run:
-    return Run(record.id, world, clock or SystemClock(), tempo or Tempo(), stop or Event())
+    return Run(record.id, world, clock or SystemClock(), tempo or Tempo(), stop or Event(), folder=folder)
 
 
 def _drive(run: Run, record: RunRecord, journal: Journal, observer: Observer) -> RunOutcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from rollout.engine.context import Run
-from rollout.engine.effects import back, fabric, leave, mesh, outside
+from rollout.engine.effects import back, fabric, leave, mesh, outside, record
 from rollout.engine.outcome import Done
 from rollout.errors import StepFailed
 from rollout.model.gate import Finding
@@ -62,13 +62,14 @@ def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:  # noqa: 
             return outside.soak(run, effect)
         case NaiveReplace():
             return leave.naive_replace(run, effect)
+        case TakeSnapshot():
+            return record.take_snapshot(run, effect)
         case (
             RemoveChart()
             | AwaitVersion()
             | ReplaceAgents()
             | MoveServer()
             | RunCommand()
-            | TakeSnapshot()
             | EvictAll()
             | RestoreGateways()
         ):
