@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from roles.charted import Charted, unknown_chart
 from roles.istio.values import base_values, gateway_values, istiod_values
-from rollout.model.observed import ChartState
 from rollout.model.recipe import ChartsStage, NodesStage, Recipe, RestartProxies
-from rollout.model.role import AgentKind, ChartStep, Json
-from rollout.model.site import ChartSource, Gateway, Mesh, Site
+from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
+from rollout.model.site import Gateway, Mesh, Site
 
 BASE = "istio-base"
 ISTIOD = "istiod"
 NAMESPACES = "namespaces"
 UPDATE_STRATEGY = "gateways-update-strategy"
-NOT_INSTALLED = frozenset({"pending-install", "uninstalling", "uninstalled"})
 
 
-class IstioRole:
+class IstioRole(Charted):
     """Implements :class:`rollout.model.role.SubjectRole` for one Istio mesh of one site."""
 
     def __init__(self, site: Site, mesh: Mesh) -> None:
-        self.name = mesh.name
-        self.kind = mesh.kind.value
+        super().__init__(mesh.name, mesh.kind.value, mesh.charts, (mesh.namespace, ISTIOD))
         self._site = site
         self._mesh = mesh
 
@@ -46,11 +42,10 @@ class IstioRole:
             case "gateway":
                 return gateway_values(self._site, self._gateway(step.release))
             case _:
-                raise KeyError(f"mesh {self.name} has no chart {step.chart!r}")
+                raise unknown_chart(self._mesh, step)
 
-    def chart_version(self, step: ChartStep, version: str) -> str:
-        del step
-        return version
+    def proxies(self) -> ProxyKind:
+        return ProxyKind("proxy", "istio-proxy", gateway_label="app")
 
     def agents(self) -> tuple[AgentKind, ...]:
         return (AgentKind("istiod", self._mesh.namespace, (("app", "istiod"),), "discovery"),)
@@ -66,9 +61,6 @@ class IstioRole:
         proxies = NodesStage("data plane", (RestartProxies(),))
         return Recipe(self.name, self.kind, "in-place", before, after, (control, gateways, proxies))
 
-    def source(self) -> ChartSource:
-        return self._mesh.charts
-
     def parts(self) -> tuple[str, ...]:
         return (NAMESPACES, UPDATE_STRATEGY)
 
@@ -79,16 +71,11 @@ class IstioRole:
             case "gateways-update-strategy":
                 return tuple(_on_delete(gateway) for gateway in self._mesh.gateways)
             case _:
-                raise KeyError(f"mesh {self.name} has no part {part!r}; it has {', '.join(self.parts())}")
+                return super().objects(part)
 
-    def control_plane(self) -> tuple[str, str]:
+    def control_plane(self, version: str = "") -> tuple[str, str]:
+        del version
         return self._mesh.namespace, ISTIOD
-
-    def installed_version(self, charts: Sequence[ChartState]) -> str | None:
-        """istiod's: the control plane bounds what every proxy may be, the other charts follow it."""
-        found = (c for c in charts if (c.namespace, c.release) == (self._mesh.namespace, ISTIOD))
-        state = next(found, None)
-        return state.version if state and state.status not in NOT_INSTALLED else None
 
     def _gateway(self, release: str) -> Gateway:
         return next(gateway for gateway in self._mesh.gateways if gateway.name == release)

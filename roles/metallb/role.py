@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from roles.charted import Charted
 from roles.metallb.objects import node_labels, pools
-from rollout.model.observed import ChartState
 from rollout.model.recipe import ChartsStage, NodesStage, Recipe, ReplaceNodeAgents
 from rollout.model.role import AgentKind, ChartStep, Json
-from rollout.model.site import ChartSource, Site
+from rollout.model.site import Site
 
 RELEASE = "metallb"
 NODE_LABELS = "node-labels"
 POOLS = "pools"
-NOT_INSTALLED = frozenset({"pending-install", "uninstalling", "uninstalled"})
 
 
-class MetalLbRole:
+class MetalLbRole(Charted):
     """Implements :class:`rollout.model.role.SubjectRole` for the MetalLB of one site."""
 
-    name = "metallb"
-    kind = "metallb"
-
     def __init__(self, site: Site) -> None:
+        super().__init__("metallb", "metallb", site.metallb.charts, (site.metallb.namespace, RELEASE))
         self._site = site
 
     def charts(self) -> tuple[ChartStep, ...]:
@@ -44,10 +39,6 @@ class MetalLbRole:
             "frrk8s": {"enabled": False},
         }
 
-    def chart_version(self, step: ChartStep, version: str) -> str:
-        del step
-        return version
-
     def agents(self) -> tuple[AgentKind, ...]:
         namespace = self._site.metallb.namespace
         label = "app.kubernetes.io/component"
@@ -64,9 +55,6 @@ class MetalLbRole:
         speakers = NodesStage("speakers", (ReplaceNodeAgents(("speaker",)),))
         return Recipe(self.name, self.kind, "any", before, after, (charts, speakers))
 
-    def source(self) -> ChartSource:
-        return self._site.metallb.charts
-
     def parts(self) -> tuple[str, ...]:
         return (NODE_LABELS, POOLS)
 
@@ -77,13 +65,8 @@ class MetalLbRole:
             case "pools":
                 return pools(self._site)
             case _:
-                raise KeyError(f"metallb has no part {part!r}; it has {', '.join(self.parts())}")
+                return super().objects(part)
 
-    def control_plane(self) -> tuple[str, str]:
+    def control_plane(self, version: str = "") -> tuple[str, str]:
+        del version
         return self._site.metallb.namespace, f"{RELEASE}-controller"
-
-    def installed_version(self, charts: Sequence[ChartState]) -> str | None:
-        """The release's version whatever Helm thinks of its last revision; None before any was deployed."""
-        found = (c for c in charts if (c.namespace, c.release) == (self._site.metallb.namespace, RELEASE))
-        state = next(found, None)
-        return state.version if state and state.status not in NOT_INSTALLED else None

@@ -93,7 +93,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePin:
-    """Which chart version carries a subject's version where upstream numbers them apart (Consul, Linkerd edge)."""
+    """Which chart version carries a subject's version where upstream numbers them apart (Consul, Linkerd stable).
+
+    ``data_plane`` is the proxy's version, if it is numbered apart from the chart too; empty means like the chart.
+    """
 
     version: str
     chart: str
+    data_plane: str = ""

@@ -9,14 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+class NoRecipe(ValueError):
+    """A role has no way for this move. ``rule`` is the id it is refused under, ``fix`` what would help."""
+
+    def __init__(self, rule: str, message: str, *, fix: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.fix = fix
+
+
 @dataclass(frozen=True, slots=True)
 class ChartsStage:
     """Charts go to the target one after another; then ``components`` run the target version.
 
     ``releases`` are names from the role's ``charts()``. ``parts`` (role objects) are applied after them and
     ``parts_before`` ahead of them. ``awaits_control_plane`` adds the wait on the role's control plane; each of
-    ``components`` other than the control plane gets an AwaitVersion. ``pin`` True keeps injected proxies at the
-    version they run (see InstallChart.data_plane) until a later stage releases the pin.
+    ``components`` other than the control plane gets an AwaitVersion.
+
+    ``pin`` and ``stays`` say what proxies that start from now on get (see InstallChart.data_plane):
+    neither: charts at ``after``, proxies too; ``pin``: charts at ``after``, proxies still at ``before`` (the way
+    up); both: charts stay at ``before`` and proxies get ``after`` (the way down: the data plane goes first).
     """
 
     name: str
@@ -26,6 +38,7 @@ class ChartsStage:
     parts: tuple[str, ...] = ()
     awaits_control_plane: bool = False
     pin: bool = False
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)

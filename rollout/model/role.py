@@ -15,7 +15,8 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ChartStep:
-    """One chart of a role, in the role's order. ``stage`` is control-plane or gateways."""
+    """One chart of a role, in the role's order. ``stage`` is control-plane or gateways; a chart of any other stage
+    (a preflight) is no part of a bringup."""
 
     stage: str
     release: str
@@ -25,12 +26,31 @@ class ChartStep:
 
 @dataclass(frozen=True, slots=True)
 class AgentKind:
-    """Where the pods of one component are found, and which container's image tag is its version."""
+    """Where the pods of one component are found, and which container's image tag is its version.
+
+    A ``v`` before the number is no part of the version. ``version_label`` is for pods whose image is numbered
+    apart (Cilium's Envoy): the version is that label's value, and empty where the pod has none. An empty version
+    takes no part in any rule, and such a pod is replaced like one at another version.
+    """
 
     component: str
     namespace: str
     labels: tuple[tuple[str, str], ...]
     container: str
+    version_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyKind:
+    """What makes a pod one of the subject's data plane: a container (or native sidecar) of this name.
+
+    Its image tag is the version. ``gateway_label`` is the pod label whose value is the gateway's name; empty
+    where the subject has no gateways of its own.
+    """
+
+    component: str
+    container: str
+    gateway_label: str = ""
 
 
 class SubjectRole(Protocol):
@@ -49,7 +69,26 @@ class SubjectRole(Protocol):
         ...
 
     def chart_version(self, step: ChartStep, version: str) -> str:
-        """The chart version that carries this version of the subject; most subjects number them alike."""
+        """The chart version that carries this version of the subject; most subjects number them alike.
+
+        Raises NoRecipe where nobody can tell.
+        """
+        ...
+
+    def chart(self, release: str) -> ChartStep:
+        """The chart of a release that a recipe names, also one that ``charts()`` leaves out. KeyError for others."""
+        ...
+
+    def carried(self, step: ChartStep, chart: str) -> str:
+        """The subject's version that this chart version carries: :meth:`chart_version` backwards."""
+        ...
+
+    def component_version(self, component: str, version: str) -> str:
+        """What the component calls itself when the subject is at ``version`` (Consul's dataplane counts apart)."""
+        ...
+
+    def proxies(self) -> ProxyKind | None:
+        """What the data plane's pods look like; None for a subject without proxies."""
         ...
 
     def agents(self) -> tuple[AgentKind, ...]:
@@ -57,7 +96,7 @@ class SubjectRole(Protocol):
         ...
 
     def recipe(self, before: str, after: str) -> Recipe:
-        """Upstream's order for this move, also downwards (a rollback). Raises ValueError for one it has no way for."""
+        """Upstream's order for this move, also downwards (a rollback). Raises NoRecipe for one it has no way for."""
         ...
 
     def source(self) -> ChartSource: ...
@@ -70,8 +109,14 @@ class SubjectRole(Protocol):
         ...
 
     def objects(self, part: str) -> tuple[Json, ...]: ...
-    def control_plane(self) -> tuple[str, str]:
-        """Namespace and Deployment whose readiness means that the control plane answers."""
+    def control_plane(self, version: str = "") -> tuple[str, str]:
+        """Namespace and Deployment whose readiness means that the control plane answers (of ``version``, if given)."""
         ...
 
-    def installed_version(self, charts: Sequence[ChartState]) -> str | None: ...
+    def installed_version(self, charts: Sequence[ChartState]) -> str | None:
+        """The newest control plane that the releases say is there."""
+        ...
+
+    def deployed(self, charts: Sequence[ChartState], version: str) -> bool:
+        """A control plane of exactly this version is there, perhaps beside another (Istio revisions)."""
+        ...
