@@ -12,6 +12,8 @@ BASE = "istio-base"
 ISTIOD = "istiod"
 NAMESPACES = "namespaces"
 UPDATE_STRATEGY = "gateways-update-strategy"
+_HEALTH = ("pilot-agent", "request", "POST")
+ENVOY = ProxyKind("proxy", "istio-proxy", "app", (*_HEALTH, "healthcheck/fail"), (*_HEALTH, "healthcheck/ok"))
 
 
 class IstioRole(Charted):
@@ -45,7 +47,7 @@ class IstioRole(Charted):
                 raise unknown_chart(self._mesh, step)
 
     def proxies(self) -> ProxyKind:
-        return ProxyKind("proxy", "istio-proxy", gateway_label="app")
+        return ENVOY
 
     def agents(self) -> tuple[AgentKind, ...]:
         return (AgentKind("istiod", self._mesh.namespace, (("app", "istiod"),), "discovery"),)

@@ -1,4 +1,4 @@
-"""Helm releases through the ``helm`` program. One revision per real change, and no release is ever uninstalled.
+"""Helm releases through the ``helm`` program. One revision per real change; uninstalled only when asked to.
 
 pyhelm3 runs the program and sorts its failures. Two of its ways are not taken: its ``Client`` refuses builds
 that call themselves ``v4.2``, and its ``get_proceedable_revision`` *uninstalls* a release that an interrupted
@@ -82,6 +82,19 @@ class HelmCharts:
         if not done or not done[-1].status == "deployed":
             raise StepFailed("helm reported success, but the release is not deployed", where=_place(request))
         return _as_state(done[-1], request)
+
+    def remove(self, namespace: str, release: str) -> bool:
+        """Its history goes too, so that a second call finds nothing; one that was cut short is finished."""
+        return self._run(
+            self._uninstalled(namespace, release), "uninstall", f"helm release {namespace}/{release}"
+        )
+
+    async def _uninstalled(self, namespace: str, release: str) -> bool:
+        try:
+            await self._command.uninstall(release, namespace=namespace, timeout=HELM_TIMEOUT)
+        except errors.ReleaseNotFoundError:
+            return False
+        return True
 
     @property
     def _command(self) -> Command:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import socket
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 import paramiko
 
 from rollout.adapters import probe_script
+from rollout.adapters.ssh import SSH_TIMEOUT, strict_client
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.observed import ProbeResult
 from rollout.model.site import Gateway, ProbePoint, Site, SshAccess
@@ -23,7 +23,6 @@ SAMPLE_TIMEOUT = 2.0
 BUDGET = 10.0
 """Seconds after which no further sample is started."""
 
-_SSH_TIMEOUT = 5.0
 _GRACE = 10.0  # seconds for the far Python to start and to print
 
 Asked = Mapping[str, Any]
@@ -103,7 +102,7 @@ class OverSsh:
         transport = self._connected().get_transport()
         if transport is None:
             raise paramiko.SSHException("the connection has ended")
-        channel = transport.open_session(timeout=_SSH_TIMEOUT)
+        channel = transport.open_session(timeout=SSH_TIMEOUT)
         try:
             channel.settimeout(BUDGET + SAMPLE_TIMEOUT + _GRACE)
             channel.exec_command(_COMMAND)
@@ -133,28 +132,8 @@ class OverSsh:
         with self._guard:
             transport = self._client.get_transport() if self._client else None
             if self._client is None or transport is None or not transport.is_active():
-                self._client = self._connect()
+                self._client = strict_client(self._access)
             return self._client
-
-    def _connect(self) -> paramiko.SSHClient:
-        """Strict: an unknown or changed host key is refused, no agent and no other key is tried."""
-        access = self._access
-        client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        client.load_host_keys(str(_known_hosts(access.known_hosts)))
-        client.connect(
-            access.address,
-            port=access.port,
-            username=access.user,
-            key_filename=str(access.key_file),
-            timeout=_SSH_TIMEOUT,
-            banner_timeout=_SSH_TIMEOUT,
-            auth_timeout=_SSH_TIMEOUT,
-            allow_agent=False,
-            look_for_keys=False,
-        )
-        _no_delay(client)
-        return client
 
     def _unreachable(self, error: Exception) -> Unreachable:
         where = f"probe {self._name} ({self._access.user}@{self._access.address}:{self._access.port})"
@@ -164,19 +143,6 @@ class OverSsh:
 
 def _vantage(point: ProbePoint) -> Vantage:
     return OverSsh(point.name, point.ssh) if point.ssh else Here()
-
-
-def _known_hosts(path: Path) -> Path:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no known_hosts file {path}")
-    return path
-
-
-def _no_delay(client: paramiko.SSHClient) -> None:
-    """Small packets both ways: Nagle would add a delayed acknowledgement to every fetch."""
-    transport = client.get_transport()
-    if transport is not None and isinstance(transport.sock, socket.socket):
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _detail(failures: Mapping[str, int]) -> str:

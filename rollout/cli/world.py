@@ -34,18 +34,21 @@ def build_world(site: Site) -> World:
     Libraries below them log what our errors say better; without a handler Python would print that to stderr.
     """
     logging.getLogger().addHandler(logging.NullHandler())
+    from rollout.adapters.commands import SiteCommands
     from rollout.adapters.helm import HelmCharts
     from rollout.adapters.hosts.parent import PyinfraHosts
     from rollout.adapters.kube.cluster import KubeCluster
     from rollout.adapters.probe import OutsideProbe
     from rollout.adapters.switches.port import SshSwitches
 
+    roles = roles_of(site)
     return World(
         site=site,
         hosts=PyinfraHosts(site),
         switches=SshSwitches(site),
         charts=HelmCharts(site),
-        cluster=KubeCluster(site),
+        cluster=KubeCluster(site, roles),
         probe=OutsideProbe(site),
-        roles=roles_of(site),
+        roles=roles,
+        commands=SiteCommands(site),
     )

@@ -22,4 +22,5 @@ def observe(world: World) -> Observed:
         nodes=world.cluster.nodes(),
         proxies=world.cluster.proxies(),
         rib=rib,
+        agents=world.cluster.agents(),
     )

@@ -45,12 +45,16 @@ class ProxyKind:
     """What makes a pod one of the subject's data plane: a container (or native sidecar) of this name.
 
     Its image tag is the version. ``gateway_label`` is the pod label whose value is the gateway's name; empty
-    where the subject has no gateways of its own.
+    where the subject has no gateways of its own. ``fail_health`` makes a gateway fail its health check and let go
+    of kept-alive connections, ``pass_health`` takes that back: commands for the container, empty where there is
+    none. A pod that is one of the subject's agents is never taken for a proxy.
     """
 
     component: str
     container: str
     gateway_label: str = ""
+    fail_health: tuple[str, ...] = ()
+    pass_health: tuple[str, ...] = ()
 
 
 class SubjectRole(Protocol):

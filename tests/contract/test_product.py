@@ -12,6 +12,7 @@ from rollout.adapters.helm import HelmCharts
 from rollout.adapters.kube.api import connect
 from rollout.adapters.kube.cluster import KubeCluster
 from rollout.adapters.kube.execute import Container, run_in_container
+from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
 from rollout.model.site import ChartSource, ChartSourceKind, Gateway, Site
@@ -32,7 +33,7 @@ def site(target: Target) -> Site:
 
 @pytest.fixture(scope="module")
 def cluster(site: Site) -> KubeCluster:
-    return KubeCluster(site)
+    return KubeCluster(site, roles_of(site))
 
 
 @pytest.fixture

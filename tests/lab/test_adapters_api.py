@@ -29,6 +29,7 @@ from rollout.adapters.helm import HelmCharts
 from rollout.adapters.helm_program import helm_program
 from rollout.adapters.kube import KubeCluster
 from rollout.adapters.kube.api import MERGE, KubeApi, connect
+from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
 from rollout.model.role import ChartStep, SubjectRole
@@ -87,7 +88,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         site = load_site(folder)
         made = Bench(
             site,
-            KubeCluster(site),
+            KubeCluster(site, roles_of(site)),
             HelmCharts(site),
             connect(site.kubernetes),
             IstioRole(site, site.mesh("istio")),

@@ -24,7 +24,7 @@ from rollout.engine.ports import (
     World,
 )
 from rollout.errors import Unreachable
-from rollout.model.observed import ChartState, NodeState, ProbeResult, ProxyState
+from rollout.model.observed import AgentState, ChartState, NodeState, ProbeResult, ProxyState
 from rollout.model.site import Address, Gateway, Node, Site, Switch
 
 BGP = 0.15
@@ -205,6 +205,10 @@ class FakeCharts:
     def releases(self) -> tuple[ChartState, ...]:
         return tuple(self.rack.charts.values())
 
+    def remove(self, namespace: str, release: str) -> bool:
+        self.rack.log.append(f"remove {release}")
+        return self.rack.charts.pop((namespace, release), None) is not None
+
     def install(self, request: ChartRequest) -> ChartState:
         key = request.namespace, request.release
         before = self.rack.charts.get(key)
@@ -301,6 +305,20 @@ class FakeCluster:
     def delete_pod(self, namespace: str, pod: str) -> None:
         del namespace
         self.rack.evict(pod)
+
+    def agents(self) -> tuple[AgentState, ...]:
+        return ()
+
+    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
+        return tuple(("shop", p.name) for p in self.rack.pods.values() if p.node == node and not p.gateway)
+
+    def set_partition(self, namespace: str, statefulset: str, partition: int) -> None:
+        self.rack.log.append(f"partition {namespace}/{statefulset} {partition}")
+
+    def pass_gateway_health(self, namespace: str, pod: str) -> None:
+        del namespace
+        self.rack.pods[pod].failing = False
+        self.rack.log.append(f"restore {self.rack.pods[pod].node}")
 
     def fail_gateway_health(self, namespace: str, pod: str) -> None:
         del namespace

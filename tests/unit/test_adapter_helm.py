@@ -225,6 +225,22 @@ def test_a_release_that_someone_uninstalls_is_left_to_them() -> None:
     assert helm.ran_verbs() == []
 
 
+def test_a_release_is_uninstalled_when_asked_and_a_second_time_there_is_none() -> None:
+    helm = ScriptedHelm(("deployed", "cilium-preflight-1.19.1"))
+    assert charts(helm).remove("kube-system", "preflight") is True
+    assert helm.line_of("uninstall")[1] == "preflight"
+    assert option(helm.line_of("uninstall"), "--namespace") == "kube-system"
+    helm.fail["uninstall"] = errors.ReleaseNotFoundError(1, b"", b"Error: release: not found")
+    assert charts(helm).remove("kube-system", "preflight") is False
+
+
+def test_an_uninstall_that_helm_refuses_is_told_in_its_words() -> None:
+    helm = ScriptedHelm()
+    helm.fail["uninstall"] = errors.Error(1, b"", b"Error: a hook failed")
+    with pytest.raises(StepFailed, match="helm could not uninstall: a hook failed"):
+        charts(helm).remove("kube-system", "preflight")
+
+
 @pytest.mark.parametrize(
     "version", ["latest", "stable", "1.31", "^1.31.0", ">=1.30.0", "v1.31.1", "", "1.31.x"]
 )

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from roles.istio.role import IstioRole
 from rollout.adapters.kube.cluster import KubeCluster
+from rollout.cli.world import roles_of
 from rollout.engine.ports import Cluster
 from rollout.errors import StepFailed, Unreachable
-from rollout.model.observed import NodeState, ProxyState
+from rollout.model.observed import AgentState, NodeState, ProxyState
+from rollout.model.role import AgentKind
 from rollout.model.site import Site
 from rollout.site.load import load_site
 from tests.unit.kubeapi import Answer, FakeApi, fake_api, status
@@ -37,7 +40,7 @@ def site(api: FakeApi, tmp_path: Path) -> Site:
 
 @pytest.fixture
 def cluster(site: Site) -> KubeCluster:
-    return KubeCluster(site)
+    return KubeCluster(site, roles_of(site))
 
 
 def node(name: str = "r1n1", **changes: Any) -> dict[str, Any]:
@@ -124,6 +127,87 @@ def test_a_pod_that_is_leaving_is_terminating_and_one_that_is_over_is_no_proxy(
 def test_an_image_that_admission_never_set_has_no_known_version(api: FakeApi, cluster: KubeCluster) -> None:
     api.on("GET /api/v1/pods", {"items": [pod("a", "shop", "auto"), pod("b", "shop", "reg:5000/proxyv2")]})
     assert {state.version for state in cluster.proxies()} == {"unknown"}
+
+
+def test_agents_are_found_by_their_roles_labels_and_kubelets_by_their_nodes(
+    api: FakeApi, cluster: KubeCluster
+) -> None:
+    speaker = pod("speaker-x", "metallb-system", "", ready="False", metadata={"labels": {}})
+    speaker["spec"]["containers"] = [{"name": "speaker", "image": "quay.io/metallb/speaker:v0.16.1"}]
+    istiod = pod("istiod-1", "istio-system", "", metadata={"labels": {"istio.io/rev": "1-31"}})
+    istiod["spec"]["containers"] = [{"name": "discovery", "image": "docker.io/istio/pilot:1.31.1"}]
+    over = pod("istiod-0", "istio-system", "", phase="Succeeded")
+    api.on("GET /api/v1/namespaces/metallb-system/pods", {"items": []}, {"items": [speaker]})
+    api.on("GET /api/v1/namespaces/istio-system/pods", {"items": [istiod, over]})
+    kubelet = node(status={"nodeInfo": {"kubeletVersion": "v1.35.4"}})
+    api.on("GET /api/v1/nodes", {"items": [kubelet]})
+    assert cluster.agents() == (
+        AgentState(
+            "istio", "istiod", "istio-system", "istiod-1", "r1n1", "1.31.1", True, False, revision="1-31"
+        ),
+        AgentState("kubernetes", "kubelet", "", "r1n1", "r1n1", "1.35.4", False, False),
+        AgentState("metallb", "speaker", "metallb-system", "speaker-x", "r1n1", "0.16.1", False, False),
+    )
+    asked = [a.query["labelSelector"] for a in api.sent("GET") if "metallb-system" in a.path]
+    assert asked == ["app.kubernetes.io/component=controller", "app.kubernetes.io/component=speaker"]
+    assert cluster.nodes()[0].kubelet == "v1.35.4"
+
+
+def test_an_agent_whose_container_is_named_like_a_sidecar_is_no_proxy(
+    api: FakeApi, site: Site, cluster: KubeCluster
+) -> None:
+    class Ambient(IstioRole):
+        def agents(self) -> tuple[AgentKind, ...]:
+            return (AgentKind("ztunnel", "istio-system", (("app", "ztunnel"),), "istio-proxy"),)
+
+    ztunnel = pod("ztunnel-1", "istio-system", "i:1.31.1", metadata={"labels": {"app": "ztunnel", "x": "y"}})
+    api.on("GET /api/v1/pods", {"items": [ztunnel]})
+    assert [state.pod for state in cluster.proxies()] == ["ztunnel-1"]
+    assert KubeCluster(site, {"istio": Ambient(site, site.mesh("istio"))}).proxies() == ()
+
+
+def test_a_drain_evicts_what_no_daemonset_and_no_kubelet_would_bring_back(
+    api: FakeApi, cluster: KubeCluster
+) -> None:
+    def owned(name: str, kind: str, **changes: Any) -> dict[str, Any]:
+        return pod(
+            name,
+            "shop",
+            "x",
+            metadata={"ownerReferences": [{"kind": kind, "controller": True, "name": "o"}]},
+            **changes,
+        )
+
+    mirror = pod("etcd", "kube-system", "x", metadata={"annotations": {"kubernetes.io/config.mirror": "h"}})
+    items = [
+        owned("cart", "ReplicaSet"),
+        owned("speaker", "DaemonSet"),
+        mirror,
+        pod("bare", "shop", "x"),
+        owned("job", "Job", phase="Succeeded"),
+    ]
+    api.on("GET /api/v1/pods", {"items": items})
+    assert cluster.evictable("r1n1") == (("shop", "bare"), ("shop", "cart"))
+    assert api.asked[-1].query == {"fieldSelector": "spec.nodeName=r1n1"}
+
+
+def test_a_partition_is_set_and_the_strategy_with_it(api: FakeApi, cluster: KubeCluster) -> None:
+    api.on("PATCH /apis/apps/v1/namespaces/consul/statefulsets/consul-server", {})
+    cluster.set_partition("consul", "consul-server", 2)
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    (sent,) = api.sent("PATCH")
+    assert sent.body == {"spec": {"updateStrategy": strategy}}
+    with pytest.raises(StepFailed, match="cannot set the partition of StatefulSet consul/other"):
+        cluster.set_partition("consul", "other", 2)
+
+
+def test_a_pod_without_a_mesh_proxy_has_no_health_to_fail(api: FakeApi, cluster: KubeCluster) -> None:
+    plain = pod("cart", "shop", "x")
+    plain["spec"]["containers"] = [{"name": "app", "image": "x"}]
+    api.on(f"GET {POD}", plain)
+    cluster.fail_gateway_health("shop", "cart")
+    cluster.pass_gateway_health("shop", "cart")
+    assert [asked.method for asked in api.asked] == ["GET", "GET"]
 
 
 def test_only_ready_endpoints_that_do_not_terminate_serve(

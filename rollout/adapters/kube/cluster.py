@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
+from rollout.adapters.kube.agents import agent_states, evictable, kubelets
 from rollout.adapters.kube.api import APPLY, MERGE, KubeApi, Refused, connect, failed
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.adapters.kube.marks import Mark, Patch, clear_mark, read_marks, set_mark, setter
-from rollout.adapters.kube.proxies import CONTAINER, proxy_states
+from rollout.adapters.kube.proxies import proxy_kind, proxy_states
 from rollout.adapters.kube.resources import Resources
 from rollout.adapters.kube.view import DeploymentView, NodeView, PodView, SliceView, condition
 from rollout.errors import StepFailed, Unreachable
-from rollout.model.observed import NodeState, ProxyState
-from rollout.model.role import Json
+from rollout.model.observed import AgentState, NodeState, ProxyState
+from rollout.model.role import AgentKind, Json, ProxyKind, SubjectRole
 from rollout.model.site import Gateway, Site
 
 FIELD_MANAGER = "rackroll"
-FAIL_HEALTH = ("pilot-agent", "request", "POST", "healthcheck/fail")
 _ATTEMPTS = 6  # of a read-and-patch that somebody else's writes get in between
 
 V = TypeVar("V", bound=BaseModel)
@@ -31,8 +31,12 @@ Change = Callable[[NodeView, Mark, str, str], Patch | None]
 class KubeCluster:
     """Implements :class:`rollout.engine.ports.Cluster`."""
 
-    def __init__(self, site: Site, api: KubeApi | None = None) -> None:
+    def __init__(
+        self, site: Site, roles: Mapping[str, SubjectRole] | None = None, api: KubeApi | None = None
+    ) -> None:
+        """Without ``roles`` no proxy and no agent is known for what it is; the rest works."""
         self._site = site
+        self._roles = roles or {}
         self._given = api
 
     @cached_property
@@ -53,7 +57,22 @@ class KubeCluster:
         return tuple(sorted((_node_state(node) for node in found), key=lambda state: state.name))
 
     def proxies(self) -> tuple[ProxyState, ...]:
-        return proxy_states(self._site, self._list(PodView, "/api/v1/pods"))
+        return proxy_states(self._site, self._roles, self._list(PodView, "/api/v1/pods"))
+
+    def agents(self) -> tuple[AgentState, ...]:
+        """Per component one list by its labels; in an order that does not depend on the server."""
+        states = [
+            state
+            for role in self._roles.values()
+            for kind in role.agents()
+            for state in agent_states(role.name, kind, self._selected(kind))
+        ]
+        states += kubelets(self._list(NodeView, "/api/v1/nodes"))
+        return tuple(sorted(states, key=lambda s: (s.subject, s.component, s.namespace, s.pod)))
+
+    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
+        pods = self._list(PodView, "/api/v1/pods", fieldSelector=f"spec.nodeName={node}")
+        return tuple(sorted((p.metadata.namespace, p.metadata.name) for p in pods if evictable(p)))
 
     def ready_gateway_nodes(self, gateway: Gateway) -> frozenset[str]:
         """By EndpointSlices, which is what MetalLB and kube-proxy go by; terminating is not ready."""
@@ -118,8 +137,36 @@ class KubeCluster:
             if refused.refusal.code != 404:
                 raise failed(refused, self._api.where, f"cannot delete {namespace}/{pod}") from None
 
+    def set_partition(self, namespace: str, statefulset: str, partition: int) -> None:
+        path = f"/apis/apps/v1/namespaces/{quote(namespace)}/statefulsets/{quote(statefulset)}"
+        strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}}
+        body = {"spec": {"updateStrategy": strategy}}
+        query = {"fieldManager": FIELD_MANAGER}
+        try:
+            self._api.request("PATCH", path, query=query, body=body, content_type=MERGE)
+        except Refused as refused:
+            what = f"cannot set the partition of StatefulSet {namespace}/{statefulset}"
+            raise failed(refused, self._api.where, what) from None
+
     def fail_gateway_health(self, namespace: str, pod: str) -> None:
-        run_in_container(self._api, Container(namespace, pod, CONTAINER), FAIL_HEALTH)
+        kind = self._proxy_of(namespace, pod)
+        self._in_proxy(namespace, pod, kind, kind.fail_health if kind else ())
+
+    def pass_gateway_health(self, namespace: str, pod: str) -> None:
+        kind = self._proxy_of(namespace, pod)
+        self._in_proxy(namespace, pod, kind, kind.pass_health if kind else ())
+
+    def _proxy_of(self, namespace: str, pod: str) -> ProxyKind | None:
+        raw = self._read(_pod_path(namespace, pod), f"read pod {namespace}/{pod}")
+        return proxy_kind(self._roles, self._parse(PodView, raw))
+
+    def _in_proxy(self, namespace: str, pod: str, kind: ProxyKind | None, command: Sequence[str]) -> None:
+        if kind and command:
+            run_in_container(self._api, Container(namespace, pod, kind.container), command)
+
+    def _selected(self, kind: AgentKind) -> tuple[PodView, ...]:
+        labels = ",".join(f"{name}={value}" for name, value in kind.labels)
+        return self._list(PodView, f"/api/v1/namespaces/{quote(kind.namespace)}/pods", labelSelector=labels)
 
     def _mark(self, node: str, mark: Mark, run: str, change: Change) -> None:
         """Read, decide, patch at the version read; kubelets write to Nodes all the time, so try again on 409."""
@@ -193,6 +240,7 @@ def _node_state(node: NodeView) -> NodeState:
         cordoned=Mark.CORDON in marks.present,
         excluded=Mark.EXCLUDE in marks.present,
         owner=marks.owner,
+        kubelet=node.status.node_info.kubelet_version or None,
     )
 
 

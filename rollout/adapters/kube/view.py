@@ -23,6 +23,11 @@ class View(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
+class Owner(View):
+    kind: str
+    controller: bool = False
+
+
 class Meta(View):
     name: str
     namespace: str = ""
@@ -32,6 +37,7 @@ class Meta(View):
     deletion_timestamp: str | None = None
     labels: Texts = Field(default_factory=dict)
     annotations: Texts = Field(default_factory=dict)
+    owner_references: Annotated[list[Owner], BeforeValidator(_none_is_no_items)] = Field(default_factory=list)
 
 
 class Condition(View):
@@ -60,10 +66,18 @@ class StatusView(View):
     conditions: Conditions = Field(default_factory=list)
 
 
+class NodeInfo(View):
+    kubelet_version: str = ""
+
+
+class NodeStatus(StatusView):
+    node_info: Annotated[NodeInfo, BeforeValidator(_none_is_empty)] = Field(default_factory=NodeInfo)
+
+
 class NodeView(View):
     metadata: Meta
     spec: Annotated[NodeSpec, BeforeValidator(_none_is_empty)] = Field(default_factory=NodeSpec)
-    status: Annotated[StatusView, BeforeValidator(_none_is_empty)] = Field(default_factory=StatusView)
+    status: Annotated[NodeStatus, BeforeValidator(_none_is_empty)] = Field(default_factory=NodeStatus)
 
 
 class Container(View):

@@ -61,7 +61,7 @@ class SimulatedTheatre:
             started = time.monotonic()
             with _daemon(folder):
                 site = load_site(folder)
-                cluster = KubeCluster(site)
+                cluster = KubeCluster(site, roles_of(site))
                 self.say("simulated Kubernetes API is up")
                 with SimulatedFabric(cluster) as fabric:
                     yield _staged(site, cluster, fabric, time.monotonic() - started)
