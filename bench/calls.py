@@ -1,0 +1,17 @@
+"""How the planner is called here: one place to follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rollout.model.observed import Observed
+from rollout.model.plan import Plan
+from rollout.model.role import SubjectRole
+from rollout.model.site import Site
+from rollout.planner.upgrade import plan_upgrade
+
+
+def planned(
+    site: Site, observed: Observed, roles: Mapping[str, SubjectRole], subject: str, version: str
+) -> Plan:
+    return plan_upgrade(site, observed, roles, subject, version)
