@@ -29,7 +29,9 @@ class ConfigureSwitch:
 class InstallChart:
     """The Helm release is deployed at exactly this chart version with the role's values.
 
-    ``subject`` names who renders the values: a mesh name, or ``metallb``.
+    ``subject`` names who renders the values: a mesh name, or ``metallb``. ``version`` is the chart's own number
+    (``role.chart_version``); values are rendered for what it carries (``role.carried``). ``data_plane`` is the
+    subject's.
     """
 
     subject: str

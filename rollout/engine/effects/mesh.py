@@ -23,7 +23,7 @@ def install_chart(run: Run, effect: InstallChart) -> Done:
         namespace=chart.namespace,
         chart=chart.chart,
         version=effect.version,
-        values=role.values(chart, effect.version),
+        values=role.values(chart, role.carried(chart, effect.version), effect.data_plane),
     )
     state = run.world.charts.install(request)
     if (state.version, state.status) != (effect.version, "deployed"):
@@ -40,10 +40,12 @@ def _revision(run: Run, chart: ChartStep) -> int | None:
 
 
 def _chart(role: SubjectRole, effect: InstallChart) -> ChartStep:
-    wanted = effect.namespace, effect.release, effect.chart
-    for chart in role.charts():
-        if (chart.namespace, chart.release, chart.chart) == wanted:
-            return chart
+    try:
+        chart = role.chart(effect.release)
+    except KeyError:
+        chart = None
+    if chart is not None and (chart.namespace, chart.chart) == (effect.namespace, effect.chart):
+        return chart
     text = f"{effect.subject} has no release {effect.namespace}/{effect.release} of chart {effect.chart}"
     raise StepFailed(text, hint="the site changed under the plan: plan again")
 
@@ -57,7 +59,7 @@ def apply_objects(run: Run, effect: ApplyObjects) -> Done:
 
 def await_control_plane(run: Run, effect: AwaitControlPlane) -> Done:
     role = run.world.roles[effect.mesh]
-    namespace, name = role.control_plane()
+    namespace, name = role.control_plane(effect.version)
 
     def look() -> str | None:
         ready, detail = run.world.cluster.deployment_ready(namespace, name)
@@ -65,8 +67,9 @@ def await_control_plane(run: Run, effect: AwaitControlPlane) -> Done:
 
     hint = f"kubectl -n {namespace} describe deployment {name}"
     already = run.until(f"{effect.mesh}'s control plane", look, hint=hint)
-    found = role.installed_version(run.world.charts.releases())
-    if found != effect.version:
+    releases = run.world.charts.releases()
+    if not role.deployed(releases, effect.version):
+        found = role.installed_version(releases)
         text = f"the control plane answers at {found or 'no version'}, wanted {effect.version}"
         raise StepFailed(
             text, where=effect.mesh, hint="someone else changed it: see `helm history`, plan again"
