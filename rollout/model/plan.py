@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rollout.model.proof import Proof
 from rollout.model.step import Step
 
 
@@ -36,19 +37,6 @@ class Target:
     subject: str
     before: str | None
     after: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenState:
-    """One state the plan passes through and the rules that hold in it; ``rollback`` marks the way back."""
-
-    after_step: str
-    control_plane: str
-    data_plane: tuple[str, ...]
-    gateways_serving: int
-    gateways_total: int
-    rules: tuple[str, ...]
-    rollback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +93,7 @@ class Plan:
     observed_digest: str
     targets: tuple[Target, ...]
     waves: tuple[Wave, ...]
-    proof: tuple[ProvenState, ...]
+    proof: Proof
     warnings: tuple[str, ...] = ()
     hops: tuple[Hop, ...] = ()
     next_hops: tuple[NextHopChanges, ...] = ()

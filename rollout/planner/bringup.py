@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rollout.model.observed import Observed
-from rollout.model.plan import Plan, PlanKind, ProvenState, Stage, Target, Wave
+from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
 from rollout.model.role import SubjectRole
 from rollout.model.site import Mesh, Site
 from rollout.model.step import (
@@ -19,7 +19,9 @@ from rollout.model.step import (
 )
 from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps, object_steps
 from rollout.planner.preconditions import bringup_preconditions
+from rollout.planner.proof import prove
 from rollout.planner.seal import seal, wave
+from rollout.rules.book import book
 
 
 def plan_bringup(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -> Plan:
@@ -33,7 +35,7 @@ def plan_bringup(site: Site, observed: Observed, roles: Mapping[str, SubjectRole
     waves = (*_hosts(site), *_fabric(site), *_metallb(site, roles["metallb"]))
     waves += tuple(w for mesh in site.meshes for w in _mesh(site, mesh, roles[mesh.name]))
     waves += wave("outside", _racks(site), Stage("probe", _outside(site)))
-    return seal(PlanKind.BRINGUP, site, observed, targets, waves, _proof(site, targets))
+    return seal(PlanKind.BRINGUP, site, observed, targets, waves, prove(site, observed, roles, book(), waves))
 
 
 def _targets(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -> Iterator[Target]:
@@ -88,19 +90,3 @@ def _mesh(site: Site, mesh: Mesh, role: SubjectRole) -> tuple[Wave, ...]:
 
 def _outside(site: Site) -> tuple[Step, ...]:
     return (Step("outside/probe", ProbeVips(site.pacing.soak_samples)),) if site.gateways else ()
-
-
-def _proof(site: Site, targets: tuple[Target, ...]) -> tuple[ProvenState, ...]:
-    """Nothing serves before and all of it after; support of the installed lines was required above."""
-    total = len(site.gateway_nodes)
-    return tuple(
-        ProvenState(
-            after_step="outside/probe",
-            control_plane=f"{target.subject} {target.after}",
-            data_plane=(target.after,),
-            gateways_serving=total,
-            gateways_total=total,
-            rules=(f"PLAN-VERSION-03: {target.before or 'absent'} -> {target.after}",),
-        )
-        for target in targets
-    )

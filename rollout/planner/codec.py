@@ -17,7 +17,7 @@ from rollout.model.step import Effect, Step
 from rollout.planner.canonical import plain, sha256
 from rollout.planner.refuse import refuse
 
-FORMAT: Final = "rackroll/plan/v2"
+FORMAT: Final = "rackroll/plan/v3"
 _EFFECTS = MappingProxyType({effect.__name__: effect for effect in get_args(Effect)})
 
 

@@ -18,6 +18,7 @@ from rollout.planner.move import Move, move_of
 from rollout.planner.preconditions import naive_preconditions
 from rollout.planner.proof import describe
 from rollout.planner.seal import seal, wave
+from rollout.rules.book import book
 
 WARNING = "NEGATIVE CONTROL: replaces every gateway at once, without drain or withdraw; requests will be lost"
 
@@ -31,7 +32,7 @@ def plan_naive_upgrade(
     racks = tuple(rack.name for rack in site.racks)
     stages = (Stage("control plane", _charts(move)), Stage("everything", _replace(move)))
     waves = wave("all racks at once", racks, *stages)
-    proof = describe(move, waves)
+    proof = describe(site, observed, roles, book(), waves)
     return seal(PlanKind.UPGRADE, site, observed, (move.goal,), waves, proof, (WARNING,) if waves else ())
 
 

@@ -1,125 +1,121 @@
-"""Every state a plan passes through, on the way there and on the way back, with the rules that were checked in it.
+"""The proof of a plan: every state on the way there judged by the rules, and how far the same way leads back.
 
-Thin but computed: nothing is asserted here that was not put through the rules' own evaluator.
+Computed, never asserted: nothing is said here that was not put through the rules' own evaluator.
+``rackroll verify`` does it all again with other code.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from rollout.model.plan import ProvenState, Wave
-from rollout.model.step import Advertise, AwaitControlPlane, Evict, NaiveReplace, Step, Withdraw
-from rollout.planner.move import Move
+from rollout.model.observed import Observed
+from rollout.model.plan import Wave
+from rollout.model.proof import Configuration, Proof, ProvenState, Running, Verdict
+from rollout.model.role import SubjectRole
+from rollout.model.site import Site
+from rollout.planner.back import point_of_no_return, undos
+from rollout.planner.fleet import Fleet
+from rollout.planner.fleet_start import start, start_of
 from rollout.planner.refuse import refuse, require
-from rollout.rules.book import book
-from rollout.rules.evaluate import RuleVerdict, skews
-from rollout.rules.n1 import RULE, arithmetic, floor
-from rollout.rules.version import Version
+from rollout.planner.used import used_rules
+from rollout.planner.walk import Judged, Judgements, State, states
+from rollout.planner.windows import broken, wave_moves
+from rollout.rules.book import RuleBook
+from rollout.rules.evaluate import RuleVerdict
+from rollout.rules.n1 import arithmetic, floor
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
-    """``data`` counts the nodes that run each version; ``out`` are the gateway nodes that announce nothing."""
+class _Walked:
+    """One plan's walk: the fleet at its start, all states, and the distinct configurations they point at."""
 
-    control: Version
-    data: tuple[tuple[Version, int], ...]
-    out: frozenset[str] = frozenset()
-
-    @property
-    def versions(self) -> tuple[Version, ...]:
-        return tuple(version for version, _ in self.data)
+    begin: Fleet
+    states: tuple[State, ...]
+    judged: Sequence[Judged]
 
 
-def prove(move: Move, waves: tuple[Wave, ...]) -> tuple[ProvenState, ...]:
-    """Raises PlanRefused if any state breaks a rule. The way back is the same states backwards: data plane first."""
-    states = tuple(_walk(move, waves))
-    for key, state in states:
-        for verdict in _skews(move, state):
-            require(verdict, where=f"{move.mesh.name} after {key}")
-        _require_n1(move, key, state)
-    forward = describe(move, waves)
-    back = (replace(s, after_step=f"undo to {s.after_step}", rollback=True) for s in forward[-2::-1])
-    return (*forward, *back)
+def prove(
+    site: Site,
+    observed: Observed,
+    roles: Mapping[str, SubjectRole],
+    book: RuleBook,
+    waves: tuple[Wave, ...],
+) -> Proof:
+    """Raises RuleRefused for the first state that breaks a rule which the start did not break already."""
+    walked = _walk(start(site, observed, roles), book, waves)
+    _require_rules(walked)
+    _require_n1(walked)
+    proof = _proof(walked, book, waves)
+    for moves in proof.windows:
+        if broken(moves, proof.gateways_total):
+            text = (
+                f"wave {moves.wave} moves {', '.join(moves.control)} and all {moves.gateways} gateway nodes"
+            )
+            raise refuse("PLAN-WINDOW-01", text, fix="this order is never planned")
+    return proof
 
 
-def describe(move: Move, waves: tuple[Wave, ...]) -> tuple[ProvenState, ...]:
-    """The same walk without refusing, for the negative control: it shows where N-1 breaks."""
-    return tuple(_proven(move, key, state) for key, state in _walk(move, waves))
+def describe(
+    site: Site,
+    observed: Observed,
+    roles: Mapping[str, SubjectRole],
+    book: RuleBook,
+    waves: tuple[Wave, ...],
+) -> Proof:
+    """The same without refusing, for the negative control: it shows where N-1 breaks."""
+    return _proof(_walk(start(site, observed, roles), book, waves), book, waves)
 
 
-def _walk(move: Move, waves: tuple[Wave, ...]) -> Iterator[tuple[str, _State]]:
-    state = _State(move.control, _counted(Counter(v for held in move.by_node.values() for v in held)))
-    yield "start", state
-    for wave in waves:
-        for stage in wave.stages:
-            for step in stage.steps:
-                after = _after(move, state, step)
-                if after != state:
-                    yield step.key, after
-                state = after
+def _walk(begin: Fleet, book: RuleBook, waves: tuple[Wave, ...]) -> _Walked:
+    judgements = Judgements(book, tuple(begin.subjects[name] for name in sorted(begin.subjects)))
+    passed = tuple(states(begin, waves, judgements))
+    return _Walked(begin, passed, judgements.judged)
 
 
-def _after(move: Move, state: _State, step: Step) -> _State:
-    match step.effect:
-        case AwaitControlPlane(mesh=mesh) if mesh == move.mesh.name:
-            return replace(state, control=move.target)
-        case Withdraw(node=node):
-            return replace(state, out=state.out | {node})
-        case Evict(node=node):
-            return replace(state, data=_moved(move, state, (node,)))
-        case Advertise(node=node):
-            return replace(state, out=state.out - {node})
-        case NaiveReplace(nodes=nodes):
-            gone = frozenset(n.name for n in move.site.gateway_nodes) & frozenset(nodes)
-            return replace(state, data=_moved(move, state, nodes), out=gone)
-        case _:
-            return state
-
-
-def _moved(move: Move, state: _State, nodes: tuple[str, ...]) -> tuple[tuple[Version, int], ...]:
-    """Counts, not a copy of the fleet: a plan has as many states as nodes, and each must be cheap."""
-    counts = Counter(dict(state.data))
-    for node in nodes:
-        held = move.by_node.get(node, frozenset())
-        counts.subtract(held)
-        counts[move.target] += bool(held)
-    return _counted(counts)
-
-
-def _counted(counts: Counter[Version]) -> tuple[tuple[Version, int], ...]:
-    return tuple(sorted((version, count) for version, count in counts.items() if count > 0))
-
-
-def _skews(move: Move, state: _State) -> tuple[RuleVerdict, ...]:
-    kind = move.mesh.kind.value
-    return tuple(v for version in state.versions for v in skews(book(), kind, state.control, version))
-
-
-def _serving(move: Move, state: _State) -> tuple[int, int]:
-    return move.gateway_total - len(state.out), move.gateway_total
-
-
-def _require_n1(move: Move, key: str, state: _State) -> None:
-    serving, total = _serving(move, state)
-    if state.out and serving < floor(total):
-        raise refuse(
-            "PLAN-N1-01", f"after {key}: {arithmetic(serving, total)}", fix="this order is never planned"
-        )
-
-
-def _proven(move: Move, key: str, state: _State) -> ProvenState:
-    serving, total = _serving(move, state)
-    lines = [f"{v.rule} {'holds' if v.holds else 'BROKEN'}: {v.arithmetic}" for v in _skews(move, state)]
-    if total:
-        verdict = "holds" if serving >= floor(total) else "BROKEN"
-        lines.append(f"{RULE} {verdict}: {arithmetic(serving, total)}")
-    return ProvenState(
-        after_step=key,
-        control_plane=str(state.control),
-        data_plane=tuple(map(str, state.versions)),
-        gateways_serving=serving,
-        gateways_total=total,
-        rules=tuple(lines),
+def _proof(walked: _Walked, book: RuleBook, waves: tuple[Wave, ...]) -> Proof:
+    begin, judged = walked.begin, walked.judged
+    back = undos(book, walked.states)
+    used = {v.rule for j in judged for v in j.verdicts} | {v.rule for undo in back for v in undo.verdicts}
+    return Proof(
+        start=start_of(begin),
+        configurations=tuple(_configuration(one) for one in judged),
+        states=tuple(ProvenState(s.step, s.configuration, s.fleet.serving, s.during) for s in walked.states),
+        undo=back,
+        windows=wave_moves(walked.states, waves),
+        rules=used_rules(book, used),
+        found=tuple(_verdict(v) for v in judged[0].verdicts if not v.holds),
+        unchecked=tuple(sorted({text for one in judged for text in one.unchecked})),
+        no_return=point_of_no_return(book, walked.states),
     )
+
+
+def _configuration(judged: Judged) -> Configuration:
+    running = tuple(Running(*key, versions) for key, versions in judged.versions)
+    return Configuration(running, tuple(_verdict(v) for v in judged.verdicts))
+
+
+def _verdict(verdict: RuleVerdict) -> Verdict:
+    return Verdict(verdict.rule, verdict.holds, verdict.arithmetic)
+
+
+def _require_rules(walked: _Walked) -> None:
+    known = {(v.rule, v.arithmetic) for v in walked.judged[0].verdicts if not v.holds}
+    seen: set[int] = set()
+    for state in walked.states:
+        if state.configuration in seen:
+            continue
+        seen.add(state.configuration)
+        for verdict in walked.judged[state.configuration].verdicts:
+            if (verdict.rule, verdict.arithmetic) not in known:
+                require(verdict, where=f"{'during' if state.during else 'after'} {state.step}")
+
+
+def _require_n1(walked: _Walked) -> None:
+    """Only what this plan takes away counts against it; what was out before is the preconditions' business."""
+    begin, total = walked.begin, len(walked.begin.gateway_nodes)
+    for state in walked.states:
+        ours = (state.fleet.out - begin.out) or (state.fleet.dark - begin.dark)
+        if ours and state.fleet.serving < floor(total):
+            text = f"after {state.step}: {arithmetic(state.fleet.serving, total)}"
+            raise refuse("PLAN-N1-01", text, fix="this order is never planned")

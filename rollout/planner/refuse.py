@@ -19,6 +19,7 @@ OURS = MappingProxyType(
         "PLAN-DRAIN-01": "MetalLB must have a way to withdraw one node",
         "PLAN-N1-01": "a VIP with fewer than two gateway nodes is emptied by moving one",
         "PLAN-N1-02": "a gateway that is already missing uses up the one that may be out",
+        "PLAN-WINDOW-01": "no wave takes a control plane or identity in hand together with every gateway",
         "PLAN-FORMAT-01": "a plan file is canonical JSON of a known format",
         "PLAN-EDITED-01": "a plan's id is the hash of its content",
         "PLAN-STALE-01": "a plan is applied to what was observed when it was made",
@@ -45,8 +46,8 @@ def refuse(rule: str, arithmetic: str, *, fix: str, where: str = "") -> RuleRefu
 
 
 def require(verdict: RuleVerdict, *, where: str = "") -> None:
-    """Raises if the rule refuses, quoting its source and date. What only warns is not this function's business."""
-    if not verdict.refuses:
+    """Raises unless the rule holds, quoting its source and date."""
+    if verdict.holds:
         return
     origin = verdict.provenance
     text = f"{verdict.arithmetic} [{origin.source}, read {origin.date.isoformat()}, {origin.confidence}]"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rollout.model.plan import Plan, ProvenState
+from rollout.model.plan import Plan
+from rollout.planner.render_proof import render_proof
 from rollout.planner.titles import title
 
 
 def render_plan(plan: Plan) -> str:
     """Ends with a newline; no colour, no width: the command line and the golden files share it."""
-    return "\n".join((*_head(plan), *_waves(plan), *_proof(plan))) + "\n"
+    return "\n".join((*_head(plan), *_waves(plan), *render_proof(plan.proof))) + "\n"
 
 
 def _head(plan: Plan) -> Iterator[str]:
@@ -36,24 +37,3 @@ def _waves(plan: Plan) -> Iterator[str]:
         wave_seen, stage_seen = wave, stage
         gates = f"  [{', '.join(step.gates)}]" if step.gates else ""
         yield f"  {number:4}. {title(step.effect)}{gates}"
-
-
-def _proof(plan: Plan) -> Iterator[str]:
-    forward = [state for state in plan.proof if not state.rollback]
-    back = len(plan.proof) - len(forward)
-    if not forward:
-        return
-    yield ""
-    yield f"Proof: {len(forward)} states forward" + (
-        f", {back} on the way back (the same, reversed)" if back else ""
-    )
-    for state in forward:
-        yield _state(state)
-    rules = sorted({rule.split(":")[0] for state in plan.proof for rule in state.rules})
-    yield f"  checked in them: {', '.join(rules)}"
-
-
-def _state(state: ProvenState) -> str:
-    data = ", ".join(state.data_plane) or "none"
-    serving = f"{state.gateways_serving}/{state.gateways_total}"
-    return f"  control plane {state.control_plane}, data plane {data}, gateways {serving}  after {state.after_step}"

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rollout.model.observed import Observed
-from rollout.model.plan import Plan, PlanKind, ProvenState, Stage, Target, Wave
+from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
+from rollout.model.proof import Proof
 from rollout.model.site import Site
 from rollout.planner.codec import content_id
 from rollout.planner.digest import observed_digest
@@ -19,7 +20,7 @@ def seal(
     observed: Observed,
     targets: tuple[Target, ...],
     waves: tuple[Wave, ...],
-    proof: tuple[ProvenState, ...],
+    proof: Proof,
     warnings: tuple[str, ...] = (),
 ) -> Plan:
     plan = Plan(

@@ -36,7 +36,7 @@ def plan_upgrade(
         observed,
         (move.goal,),
         waves,
-        prove(move, waves),
+        prove(site, observed, roles, book(), waves),
         tuple(_warnings(site, move.mesh)),
     )
 
