@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 
 from rollout.errors import SiteInvalid
+from rollout.model.clock import Tracking as Tracking
+from rollout.model.clock import parse_tracking as parse_tracking
 from rollout.model.site import ClockProfile
 
 CONF_FILE = "/etc/chrony/chrony.conf"
@@ -15,16 +16,6 @@ SYNC_TIMEOUT = timedelta(seconds=12)
 
 SETTLE_TIMEOUT = timedelta(seconds=4)
 """How long a synchronised clock may take to come within bounds; a step, where allowed, is done by then."""
-
-_FIELDS = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Tracking:
-    """chronyd's view. ``offset``: how far the system clock is from the source; None while not synchronised."""
-
-    source: str
-    offset: timedelta | None
 
 
 def checked(profile: ClockProfile) -> ClockProfile:
@@ -62,20 +53,6 @@ def _polling(server: str) -> str:
     except ValueError:
         private = False
     return " minpoll 0 maxpoll 6" if private else ""
-
-
-def parse_tracking(line: str) -> Tracking | None:
-    """One CSV line of ``chronyc -c tracking``; None when chronyd does not answer or says something else."""
-    fields = line.strip().split(",")
-    if len(fields) != _FIELDS:
-        return None
-    try:
-        # The system clock's remaining correction, and the last measured step of it: the worse one counts.
-        offset = max(abs(float(fields[4])), abs(float(fields[5])))
-    except ValueError:
-        return None
-    synchronised = fields[13] != "Not synchronised" and fields[2] != "0"
-    return Tracking(fields[1] or fields[0], timedelta(seconds=offset) if synchronised else None)
 
 
 def verdict(tracking: Tracking | None, profile: ClockProfile) -> str | None:

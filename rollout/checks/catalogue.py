@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from rollout.checks.duty import DUTY
 from rollout.checks.gateways import GATEWAYS
+from rollout.checks.hosts import HOSTS
 from rollout.checks.nodes import NODES
+from rollout.checks.pods import PODS
 from rollout.checks.registry import Check, DuplicateCheck
 
-_REGISTRIES = (GATEWAYS, NODES)
+_REGISTRIES = (DUTY, GATEWAYS, NODES, HOSTS, PODS)
 
 
 def catalogue() -> dict[str, Check]:

@@ -3,45 +3,53 @@
 from __future__ import annotations
 
 from rollout.checks.facts import Facts, GatewayFacts, Unknown
-from rollout.checks.registry import Need, Registry
+from rollout.checks.registry import Answer, Need, Registry, worst
 from rollout.model.gate import Verdict
 from rollout.rules.n1 import arithmetic, floor
 
 GATEWAYS = Registry()
 JOIN = (Need.RIB, Need.READY, Need.PROBE)
-_WORST = (Verdict.CLOSED, Verdict.INCONCLUSIVE, Verdict.OPEN)
+NONE = "this site has no gateways"
 
 
 @GATEWAYS.check("GW-N1-WITHOUT", *JOIN, hint="bring the missing gateways back, then `rackroll resume`")
-def n1_holds_without_the_node(facts: Facts) -> tuple[Verdict, str]:
-    """Asked before a node is taken out: would N-1 still hold once it is gone?"""
-    leaving = frozenset({facts.node} if facts.node else ())
-    return _worst([_join(gateway, leaving) for gateway in facts.gateways])
+def n1_holds_without_the_node(facts: Facts) -> Answer:
+    """Would N-1 still hold once the node (any one, for a whole site) is gone?"""
+    return worst([_without(gateway, facts.node) for gateway in facts.gateways], NONE)
 
 
 @GATEWAYS.check("GW-N1-NOW", *JOIN, hint="bring the missing gateways back, then `rackroll resume`")
-def n1_holds_now(facts: Facts) -> tuple[Verdict, str]:
-    """Asked before anything else moves: are all gateways but at most one serving?"""
-    return _worst([_join(gateway, frozenset()) for gateway in facts.gateways])
+def n1_holds_now(facts: Facts) -> Answer:
+    """Are all gateways but at most one serving, in the RIB and Ready and answering?"""
+    return worst([_join(gateway, frozenset()) for gateway in facts.gateways], NONE)
 
 
 @GATEWAYS.check(
     "GW-ROUTE-GONE",
     Need.RIB,
     hint="see why the ToR still has the route (`show ip bgp`), then `rackroll resume`",
+    standing=False,
 )
-def route_is_gone(facts: Facts) -> tuple[Verdict, str]:
-    """A pod that still attracts traffic must not be evicted: eTP Local announces while an endpoint is serving."""
-    return _worst([_gone(gateway, facts.node or "") for gateway in facts.gateways])
+def route_is_gone(facts: Facts) -> Answer:
+    """Is the node no next-hop any more? A terminating pod is announced while it serves: it must not be evicted."""
+    return worst([_gone(gateway, facts.node or "") for gateway in facts.gateways], NONE)
 
 
 @GATEWAYS.check("VIP-ANSWERS", Need.PROBE, hint="look at the gateway's log and at the path from outside")
-def vips_answer(facts: Facts) -> tuple[Verdict, str]:
-    """The only check that a client would agree with."""
-    return _worst([_answers(gateway) for gateway in facts.gateways])
+def vips_answer(facts: Facts) -> Answer:
+    """Do fresh connections from outside get an answer? The only check that a client would agree with."""
+    return worst([_answers(gateway) for gateway in facts.gateways], NONE)
 
 
-def _join(gateway: GatewayFacts, leaving: frozenset[str]) -> tuple[Verdict, str]:
+def _without(gateway: GatewayFacts, node: str | None) -> Answer:
+    """For a whole site each gateway node is thought away in turn; the first that is missed most is told."""
+    leaving = (node,) if node else tuple(sorted(gateway.nodes))
+    answers = [_join(gateway, frozenset({one})) for one in leaving] or [_join(gateway, frozenset())]
+    verdict, _ = worst(answers, NONE)
+    return next(answer for answer in answers if answer[0] is verdict)
+
+
+def _join(gateway: GatewayFacts, leaving: frozenset[str]) -> Answer:
     routed, ready = gateway.routed, gateway.ready
     if isinstance(routed, Unknown):
         return Verdict.INCONCLUSIVE, f"{gateway.gateway}: {routed.detail}"
@@ -67,7 +75,7 @@ def _absence(node: str, routed: frozenset[str], ready: frozenset[str]) -> str:
     return f"{node} is not Ready" if node not in ready else f"{node} serves"
 
 
-def _gone(gateway: GatewayFacts, node: str) -> tuple[Verdict, str]:
+def _gone(gateway: GatewayFacts, node: str) -> Answer:
     if isinstance(gateway.routed, Unknown):
         return Verdict.INCONCLUSIVE, f"{gateway.gateway}: {gateway.routed.detail}"
     if node in gateway.routed:
@@ -75,7 +83,7 @@ def _gone(gateway: GatewayFacts, node: str) -> tuple[Verdict, str]:
     return Verdict.OPEN, f"{gateway.gateway}: {node} is no next-hop of {gateway.vip}"
 
 
-def _answers(gateway: GatewayFacts) -> tuple[Verdict, str]:
+def _answers(gateway: GatewayFacts) -> Answer:
     probe = gateway.probe
     if isinstance(probe, Unknown):
         return Verdict.INCONCLUSIVE, f"{gateway.gateway}: {probe.detail}"
@@ -85,11 +93,3 @@ def _answers(gateway: GatewayFacts) -> tuple[Verdict, str]:
         lost = f"{probe.tried - probe.ok} of {probe.tried} fresh connections to {gateway.vip} failed"
         return Verdict.CLOSED, f"{gateway.gateway}: {lost}" + (f" ({probe.detail})" if probe.detail else "")
     return Verdict.OPEN, f"{gateway.gateway}: {probe.ok} of {probe.tried} fresh connections answered"
-
-
-def _worst(answers: list[tuple[Verdict, str]]) -> tuple[Verdict, str]:
-    """Closed beats Inconclusive beats Open; a site without gateways has nothing to hold for."""
-    if not answers:
-        return Verdict.OPEN, "this site has no gateways"
-    worst = min((verdict for verdict, _ in answers), key=_WORST.index)
-    return worst, "; ".join(detail for verdict, detail in answers if verdict is worst)

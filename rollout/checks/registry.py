@@ -17,24 +17,44 @@ class Need(StrEnum):
     READY = "ready"
     PROBE = "probe"
     NODES = "nodes"
+    ALERTS = "alerts"
+    CLOCK = "clock"
+    CONNTRACK = "conntrack"
+    EVICTION = "eviction"
+    IMAGES = "images"
+    INJECTION = "injection"
 
 
-Judge = Callable[[Facts], tuple[Verdict, str]]
+Answer = tuple[Verdict, str]
+Judge = Callable[[Facts], Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``hint`` is the next thing to do when it is not Open."""
+    """``hint`` is the next thing to do when it is not Open; ``says`` is what it asks, in one sentence.
+
+    ``breakable``: a reason for break-glass opens it, and its finding says so. ``standing``: it has a meaning at any
+    time; the others are asked in the middle of a move, or by name.
+    """
 
     id: str
     needs: frozenset[Need]
     hint: str
     judge: Judge
+    breakable: bool = False
+    standing: bool = True
 
     def find(self, facts: Facts) -> Finding:
         verdict, detail = self.judge(facts)
+        if verdict is not Verdict.OPEN and self.breakable and facts.break_glass:
+            detail = f"{verdict.value}, but opened by break-glass ({facts.break_glass}): {detail}"
+            return Finding(self.id, Verdict.OPEN, detail)
         hint = "" if verdict is Verdict.OPEN else f"{self.hint} (docs/checks.md#{self.id.lower()})"
         return Finding(self.id, verdict, detail, hint)
+
+    @property
+    def says(self) -> str:
+        return (self.judge.__doc__ or "").strip().splitlines()[0]
 
 
 class DuplicateCheck(Exception):
@@ -47,11 +67,13 @@ class Registry:
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
 
-    def check(self, id: str, *needs: Need, hint: str) -> Callable[[Judge], Judge]:
+    def check(
+        self, id: str, *needs: Need, hint: str, breakable: bool = False, standing: bool = True
+    ) -> Callable[[Judge], Judge]:
         def register(judge: Judge) -> Judge:
             if id in self._checks:
                 raise DuplicateCheck(id)
-            self._checks[id] = Check(id, frozenset(needs), hint, judge)
+            self._checks[id] = Check(id, frozenset(needs), hint, judge, breakable, standing)
             return judge
 
         return register
@@ -63,3 +85,14 @@ class Registry:
     @property
     def ids(self) -> tuple[str, ...]:
         return tuple(self._checks)
+
+
+_WORST = (Verdict.CLOSED, Verdict.INCONCLUSIVE, Verdict.OPEN)
+
+
+def worst(answers: list[Answer], nothing: str) -> Answer:
+    """Closed beats Inconclusive beats Open; ``nothing`` is said where there was nothing to judge."""
+    if not answers:
+        return Verdict.OPEN, nothing
+    verdict = min((verdict for verdict, _ in answers), key=_WORST.index)
+    return verdict, "; ".join(detail for found, detail in answers if found is verdict)

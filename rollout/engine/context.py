@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
+from rollout.engine.aims import Aims
 from rollout.engine.clock import Clock, SystemClock, Tempo
 from rollout.engine.gauge import Gauge
 from rollout.engine.ports import World
@@ -21,9 +22,16 @@ class Interrupted(Exception):
     """Someone asked the run to stop; raised only between effects, where stopping is safe."""
 
 
+def _today() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``id`` marks what this run owns in the world. ``folder`` is the run directory, None where nothing is kept."""
+    """``id`` marks what this run owns in the world. ``folder`` is the run directory, None where nothing is kept.
+
+    ``today`` is wall-clock time, which windows go by.
+    """
 
     id: str
     world: World
@@ -32,6 +40,8 @@ class Run:
     stop: Event = field(default_factory=Event)
     gauge: Gauge = field(default_factory=Gauge)
     folder: Path | None = None
+    aims: Aims = field(default_factory=Aims)
+    today: Callable[[], datetime] = _today
 
     @property
     def site(self) -> Site:

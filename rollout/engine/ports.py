@@ -13,12 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rollout.errors import Unreachable
 from rollout.model.observed import AgentState, ChartState, NodeState, ProbeResult, ProxyState
+from rollout.model.policy import AlertSource
 from rollout.model.role import ChartStep as ChartStep
 from rollout.model.role import Json as Json
 from rollout.model.role import SubjectRole as SubjectRole
 from rollout.model.site import Address, ChartSource, Gateway, Node, Site, Switch
 from rollout.model.snapshot import Serving
+from rollout.model.workload import Budget, NodeImages, PodState
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,45 @@ class NoCertificates:
         return Serving(gateway.name, None, "nobody here can ask for it")
 
 
+class Workloads(Protocol):
+    """Pods, their budgets, their images. Gates ask before every node, so each method is one request."""
+
+    def pods(self, node: str | None = None) -> tuple[PodState, ...]:
+        """Everything that runs, on one node or (None) in the whole cluster, in namespace and name order."""
+        ...
+
+    def budgets(self) -> tuple[Budget, ...]: ...
+    def images(self, node: str) -> NodeImages: ...
+
+
+class Metrics(Protocol):
+    def series(self, source: AlertSource) -> tuple[Mapping[str, str], ...]:
+        """The labels of every series that the query returns now. Raises Unreachable for anything but an answer."""
+        ...
+
+
+class NoWorkloads:
+    """For worlds without pods to look at (a simulation); checks that need them say so and stay open."""
+
+    def pods(self, node: str | None = None) -> tuple[PodState, ...]:
+        del node
+        return ()
+
+    def budgets(self) -> tuple[Budget, ...]:
+        return ()
+
+    def images(self, node: str) -> NodeImages:
+        del node
+        return NodeImages(frozenset())
+
+
+class NoMetrics:
+    """Asked although nobody wired a reader: that is no answer, and not a quiet site."""
+
+    def series(self, source: AlertSource) -> tuple[Mapping[str, str], ...]:
+        raise Unreachable("nothing here reads metrics", where=source.url)
+
+
 class NoCommands:
     """For worlds that run no commands of the site's own; asked to, it is a bug in the wiring."""
 
@@ -175,3 +217,5 @@ class World:
     roles: Mapping[str, SubjectRole]
     commands: Commands = field(default_factory=NoCommands)
     certificates: Certificates = field(default_factory=NoCertificates)
+    workloads: Workloads = field(default_factory=NoWorkloads)
+    metrics: Metrics = field(default_factory=NoMetrics)

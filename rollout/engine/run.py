@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event, Lock
 
 from rollout.engine.admission import admit, admit_resume
+from rollout.engine.aims import aims
 from rollout.engine.attempt import attempt
 from rollout.engine.clock import Clock, SystemClock, Tempo
 from rollout.engine.context import Run
@@ -119,7 +120,15 @@ def _run(
     tempo: Tempo | None,
     folder: Path | None,
 ) -> Run:
-    return Run(record.id, world, clock or SystemClock(), tempo or Tempo(), stop or Event(), folder=folder)
+    return Run(
+        record.id,
+        world,
+        clock or SystemClock(),
+        tempo or Tempo(),
+        stop or Event(),
+        folder=folder,
+        aims=aims(record.plan),
+    )
 
 
 def _drive(run: Run, record: RunRecord, journal: Journal, observer: Observer) -> RunOutcome:

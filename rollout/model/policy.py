@@ -69,17 +69,27 @@ ALWAYS_TWO = (Approval(Purpose.STRICT, 2), Approval(Purpose.ROOT_REMOVAL, 2))
 
 @dataclass(frozen=True, slots=True)
 class AlertSource:
-    """A Prometheus server; any series the query returns blocks. Source: Kured's prometheus-url and filter."""
+    """A Prometheus server; any series the query returns blocks. Source: Kured's prometheus-url and filter.
+
+    ``ignore`` entries are matchers on the series' labels (see :mod:`rollout.model.alerts`). ``heartbeat`` names an
+    alert that always fires (kube-prometheus' Watchdog): without it, a server that evaluates nothing is as quiet as
+    a healthy site.
+    """
 
     url: str
     query: str = 'ALERTS{alertstate="firing"}'
     ignore: tuple[str, ...] = ()
     bearer_file: str | None = None
+    heartbeat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``conntrack_limit`` is a share of nf_conntrack_max. ``rules_max_age`` warns: tables are edited after release."""
+    """``conntrack_limit`` is a share of nf_conntrack_max. ``rules_max_age`` warns: tables are edited after release.
+
+    ``images_required``: the images of what moves must be on its node before it goes, at both versions.
+    ``allowed_signers`` is a file in the site's folder, as ssh-keygen reads it.
+    """
 
     waves: Waves = field(default_factory=Waves)
     windows: tuple[Window, ...] = ()
@@ -88,6 +98,7 @@ class Policy:
     allowed_signers: str = "allowed_signers"
     alerts: AlertSource | None = None
     conntrack_limit: float = 0.70
+    images_required: bool = False
     rules_max_age: timedelta = timedelta(days=90)
 
 
@@ -101,3 +112,9 @@ class ReleasePin:
     version: str
     chart: str
     data_plane: str = ""
+
+
+def people_needed(policy: Policy, purpose: Purpose) -> int:
+    """How many must sign for this purpose: what the site asks, and never less than :data:`ALWAYS_TWO`."""
+    asked = (approval.people for approval in (*policy.approvals, *ALWAYS_TWO) if approval.purpose is purpose)
+    return max(asked, default=0)

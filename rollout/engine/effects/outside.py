@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from rollout.checks.catalogue import catalogue
 from rollout.engine.context import Run
-from rollout.engine.gates import gather, probe
+from rollout.engine.gather import gather, probe
 from rollout.engine.outcome import Done, Word
 from rollout.model.gate import Finding, Verdict
 from rollout.model.observed import ProbeResult

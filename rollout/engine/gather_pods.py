@@ -1,0 +1,112 @@
+"""Which pods a move would evict, which images it needs, and which workloads have lost their proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from rollout.checks.facts import Absent, ImageFacts, InjectionFacts, Unknown
+from rollout.engine.aims import Leaving
+from rollout.engine.context import Run
+from rollout.errors import RackrollError
+from rollout.model.image import canonical, tag_version, with_version
+from rollout.model.site import DataPlane, Mesh, MeshKind
+from rollout.model.step import Evict, EvictAll, ReplaceAgents
+from rollout.model.workload import NodeImages, PodState
+
+
+def leaving(run: Run, node: str | None) -> tuple[PodState, ...]:
+    """In the order in which they would be evicted; without a plan, what a drain and our own evictions would take."""
+    pods = [pod for pod in run.world.workloads.pods(node) if not pod.terminating and pod.node]
+    if node is None or node not in run.aims.visits:
+        ours = {each.name for each in run.site.nodes}
+        return tuple(pod for pod in pods if (pod.evictable or pod.proxy) and pod.node in ours)
+    taken = [pod for effect in run.aims.visits[node] for pod in pods if _takes(effect, pod)]
+    return tuple({(pod.namespace, pod.name): pod for pod in taken}.values())
+
+
+def _takes(effect: Leaving, pod: PodState) -> bool:
+    match effect:
+        case Evict(_, mesh, version):
+            return pod.proxy is not None and pod.proxy[0] == mesh and pod.proxy[1] != version
+        case EvictAll():
+            return pod.evictable
+        case ReplaceAgents():
+            return False  # deleted, not evicted: a DaemonSet's pod is under no budget
+    assert_never(effect)
+
+
+def images(run: Run, node: str | None) -> tuple[ImageFacts, ...] | Absent:
+    if not run.site.policy.images_required:
+        return Absent("not required (policy.images is off)")
+    pods = run.world.workloads.pods(node)
+    nodes = (node,) if node else tuple(each.name for each in run.site.nodes)
+    return tuple(_images(run, each, [pod for pod in pods if pod.node == each]) for each in nodes)
+
+
+def _images(run: Run, node: str, pods: list[PodState]) -> ImageFacts:
+    moves = tuple(_moves(run, node))
+    wanted = {
+        image
+        for subject, before, after in moves
+        for pod in pods
+        if pod.proxy is None or pod.proxy[0] == subject
+        for found in pod.images
+        if tag_version(found) == before
+        for image in (canonical(found), canonical(with_version(found, before, after)))
+    }
+    found: NodeImages | Unknown = NodeImages(frozenset())
+    if wanted:
+        try:
+            found = run.world.workloads.images(node)
+        except RackrollError as error:
+            found = Unknown(error.message)
+    return ImageFacts(node, tuple(sorted(wanted)), found)
+
+
+def _moves(run: Run, node: str) -> Iterator[tuple[str, str, str]]:
+    """(subject, version that may run now, version to come). Without a plan: the versions that the site file names."""
+    if not run.aims.versions:
+        yield from ((mesh.name, mesh.version, mesh.version) for mesh in run.site.meshes)
+        return
+    for effect in run.aims.visits.get(node, ()):
+        match effect:
+            case Evict(_, subject, version) | ReplaceAgents(_, subject, _, version):
+                for before in run.aims.versions.get(subject, frozenset()):
+                    yield subject, before, version
+            case EvictAll():
+                continue
+            case _:
+                assert_never(effect)
+
+
+def injection(run: Run, node: str | None) -> tuple[InjectionFacts, ...]:
+    meshes = [mesh for mesh in run.site.meshes if _injects(mesh)]
+    pods = [pod for pod in run.world.workloads.pods(node) if not pod.terminating] if meshes else []
+    return tuple(_injection(run, mesh, pods) for mesh in meshes)
+
+
+def _injection(run: Run, mesh: Mesh, pods: list[PodState]) -> InjectionFacts:
+    expected = [pod for pod in pods if pod.namespace in mesh.namespaces and _expects(mesh, pod)]
+    return InjectionFacts(mesh.name, tuple(expected), _versions(run, mesh))
+
+
+def _injects(mesh: Mesh) -> bool:
+    if mesh.kind is MeshKind.ISTIO:
+        return mesh.data_plane is DataPlane.SIDECAR
+    return mesh.kind in (MeshKind.LINKERD, MeshKind.CONSUL)
+
+
+def _expects(mesh: Mesh, pod: PodState) -> bool:
+    """Consul injects only what asks for it; the others everything that does not decline."""
+    return pod.proxy is not None or (
+        pod.asked is True if mesh.kind is MeshKind.CONSUL else pod.asked is not False
+    )
+
+
+def _versions(run: Run, mesh: Mesh) -> frozenset[str] | None:
+    """In a plan: before and after (any, for a mesh that does not move). Else what is installed, and the site's."""
+    if run.aims.versions:
+        return run.aims.versions.get(mesh.name)
+    installed = run.world.roles[mesh.name].installed_version(run.world.charts.releases())
+    return frozenset({mesh.version, *([installed] if installed else [])})
