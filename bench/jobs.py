@@ -46,7 +46,7 @@ def load_and_plan(shape: Shape, timed: Timed[Plan]) -> str:
     """What a user waits for, our imports included; what was observed is put together in between."""
     folder = _written(shape)
     plan = timed(lambda: _plan_of(folder, shape))
-    return f"{plan.steps:,} steps, {len(plan.proof):,} proven states"
+    return f"{plan.steps:,} steps, {len(plan.proof.states):,} proven states"
 
 
 def plan(shape: Shape, timed: Timed[Plan]) -> str:

@@ -73,11 +73,12 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``arithmetic`` shows the numbers that were compared."""
+    """``arithmetic`` shows the numbers that were compared. ``severity`` warn never forbids."""
 
     rule: str
     holds: bool
     arithmetic: str
+    severity: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def point_of_no_return(book: RuleBook, states: Sequence[State]) -> NoReturn | No
     """The first step that upstream has no way back from, and the rule that says so."""
     for step, move in _moves(states):
         for verdict in _asked(book, move):
-            if not verdict.holds:
+            if verdict.refuses:
                 return NoReturn(step, move[0].name, verdict.rule, verdict.arithmetic)
     return None
 
@@ -65,4 +65,4 @@ def _taken_back(before: Fleet, then: Fleet) -> Iterator[Move]:
 
 
 def _said(verdict: RuleVerdict) -> Verdict:
-    return Verdict(verdict.rule, verdict.holds, verdict.arithmetic)
+    return Verdict(verdict.rule, verdict.holds, verdict.arithmetic, verdict.severity.value)

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from rollout.model.proof import ProvenSubject
 from rollout.planner.components import KUBERNETES, LEADERS
 from rollout.rules.book import RuleBook
-from rollout.rules.evaluate import RuleVerdict, jumps, skews, support_row, supports
-from rollout.rules.version import parse
+from rollout.rules.evaluate import RuleVerdict, jump_verdicts, skew_verdicts, support_verdicts
 
 Versions = Mapping[str, tuple[str, ...]]
 """Component to the distinct versions of it that run, of one subject."""
+
+Offence = tuple[str, str]
+"""A rule and the arithmetic of the one pair of versions that breaks it."""
 
 
 def verdicts(
     book: RuleBook, subject: ProvenSubject, versions: Versions, apiservers: tuple[str, ...]
 ) -> tuple[RuleVerdict, ...]:
-    """Skew within the subject, and support of every version of its leaders on every API server's version."""
-    return (*_skews(book, subject, versions), *_support(book, subject, versions, apiservers))
+    """Skew within the subject, and support of every version of its leaders on every API server's version.
+
+    Raises ValueError for a version that cannot be placed.
+    """
+    skew = skew_verdicts(book, subject.kind, versions, revisions=_by_revision(subject))
+    return (*skew, *_support(book, subject, versions, apiservers))
 
 
-def _skews(book: RuleBook, subject: ProvenSubject, versions: Versions) -> Iterator[RuleVerdict]:
-    """By revision a proxy talks to the control plane that injected it, so each pair is asked by itself."""
-    if subject.kind == "istio":
-        for leader in versions.get("istiod", ()):
-            for follower in versions.get("proxy", ()):
-                yield from skews(book, subject.kind, parse(leader), parse(follower))
+def _by_revision(subject: ProvenSubject) -> bool:
+    """A proxy talks to the control plane that injected it, so that one alone has to fit."""
+    return subject.method == "revision"
 
 
 def _support(
@@ -35,13 +39,36 @@ def _support(
     if subject.kind == KUBERNETES:
         return
     leaders = {version for leader in LEADERS.get(subject.kind, ()) for version in versions.get(leader, ())}
-    for version in sorted(leaders):
-        row = support_row(book, subject.kind, parse(version))
-        for kubernetes in apiservers if row else ():
-            assert row is not None
-            yield supports(row, parse(version), kubernetes)
+    for version, kubernetes in product(sorted(leaders), apiservers):
+        yield from support_verdicts(book, subject.kind, version, kubernetes)
+
+
+def offences(
+    book: RuleBook, subject: ProvenSubject, versions: Versions, apiservers: tuple[str, ...]
+) -> frozenset[Offence]:
+    """Every broken rule, taken apart into the pairs that break it: what a later state may share with the start."""
+    apart = (
+        skew_verdicts(book, subject.kind, pair, revisions=_by_revision(subject))
+        for pair in _pairs(versions, whole=_by_revision(subject))
+    )
+    skew = [verdict for found in apart for verdict in found if verdict.refuses]
+    pairwise = {verdict.rule for verdict in skew}
+    together = (v for v in verdicts(book, subject, versions, apiservers) if v.rule not in pairwise)
+    return frozenset((verdict.rule, verdict.arithmetic) for verdict in (*skew, *together) if verdict.refuses)
+
+
+def _pairs(versions: Versions, *, whole: bool) -> Iterator[Versions]:
+    """Two versions at a time; with ``whole``, one version against all of the other component."""
+    for (one, mine), (other, theirs) in product(versions.items(), repeat=2):
+        for version in mine:
+            if one == other:
+                yield from ({one: tuple(sorted({version, beside}))} for beside in mine)
+            elif whole:
+                yield {one: (version,), other: theirs}
+            else:
+                yield from ({one: (version,), other: (beside,)} for beside in theirs)
 
 
 def undo_verdicts(book: RuleBook, subject: ProvenSubject, before: str, after: str) -> tuple[RuleVerdict, ...]:
-    """Whether upstream supports the move from ``before`` down to ``after``."""
-    return jumps(book, subject.kind, parse(before), parse(after))
+    """Whether upstream supports the move from ``before`` down to ``after``. Raises ValueError as above."""
+    return jump_verdicts(book, subject.kind, subject.method, before, after)

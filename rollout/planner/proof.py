@@ -84,7 +84,7 @@ def _proof(walked: _Walked, book: RuleBook, waves: tuple[Wave, ...]) -> Proof:
         undo=back,
         windows=wave_moves(walked.states, waves),
         rules=used_rules(book, used),
-        found=tuple(_verdict(v) for v in judged[0].verdicts if not v.holds),
+        found=tuple(_verdict(v) for v in judged[0].refusing),
         unchecked=tuple(sorted({text for one in judged for text in one.unchecked})),
         no_return=point_of_no_return(book, walked.states),
     )
@@ -96,18 +96,21 @@ def _configuration(judged: Judged) -> Configuration:
 
 
 def _verdict(verdict: RuleVerdict) -> Verdict:
-    return Verdict(verdict.rule, verdict.holds, verdict.arithmetic)
+    return Verdict(verdict.rule, verdict.holds, verdict.arithmetic, verdict.severity.value)
 
 
 def _require_rules(walked: _Walked) -> None:
-    known = {(v.rule, v.arithmetic) for v in walked.judged[0].verdicts if not v.holds}
+    """A start that breaks a rule may be repaired step by step, as long as no pair of versions joins the broken ones."""
+    known = walked.judged[0].offences
     seen: set[int] = set()
     for state in walked.states:
-        if state.configuration in seen:
+        judged = walked.judged[state.configuration]
+        if state.configuration in seen or judged.offences <= known:
             continue
         seen.add(state.configuration)
-        for verdict in walked.judged[state.configuration].verdicts:
-            if (verdict.rule, verdict.arithmetic) not in known:
+        new = {rule for rule, _ in judged.offences - known}
+        for verdict in judged.refusing:
+            if verdict.rule in new:
                 require(verdict, where=f"{'during' if state.during else 'after'} {state.step}")
 
 

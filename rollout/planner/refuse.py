@@ -46,8 +46,8 @@ def refuse(rule: str, arithmetic: str, *, fix: str, where: str = "") -> RuleRefu
 
 
 def require(verdict: RuleVerdict, *, where: str = "") -> None:
-    """Raises unless the rule holds, quoting its source and date."""
-    if verdict.holds:
+    """Raises if the rule refuses, quoting its source and date. What only warns is not this function's business."""
+    if not verdict.refuses:
         return
     origin = verdict.provenance
     text = f"{verdict.arithmetic} [{origin.source}, read {origin.date.isoformat()}, {origin.confidence}]"

@@ -53,7 +53,8 @@ def _news(configuration: Configuration, last: Configuration | None) -> Iterator[
 
 
 def _verdict(verdict: Verdict) -> str:
-    return f"{verdict.rule} {'holds' if verdict.holds else 'BROKEN'}: {verdict.arithmetic}"
+    word = "holds" if verdict.holds else {"warn": "warns"}.get(verdict.severity, "BROKEN")
+    return f"{verdict.rule} {word}: {verdict.arithmetic}"
 
 
 def _states(proof: Proof) -> Iterator[str]:

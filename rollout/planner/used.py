@@ -16,11 +16,7 @@ _NOT_NUMBERS = frozenset(
 
 
 def used_rules(book: RuleBook, ids: Collection[str]) -> tuple[UsedRule, ...]:
-    return tuple(_used(row) for row in sorted(_rows(book), key=lambda row: row.id) if row.id in ids)
-
-
-def _rows(book: RuleBook) -> tuple[Any, ...]:
-    return (*book.skews, *book.jumps, *book.downgrades, *book.support)
+    return tuple(_used(row) for row in sorted(book.rows, key=lambda row: row.id) if row.id in ids)
 
 
 def _used(row: Any) -> UsedRule:

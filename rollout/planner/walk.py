@@ -10,7 +10,7 @@ from rollout.model.proof import ProvenSubject
 from rollout.model.step import Step
 from rollout.planner.components import KUBERNETES
 from rollout.planner.fleet import Component, Fleet, after, during
-from rollout.planner.judge import verdicts
+from rollout.planner.judge import Offence, offences, verdicts
 from rollout.rules.book import RuleBook
 from rollout.rules.evaluate import RuleVerdict
 
@@ -23,7 +23,12 @@ class Judged:
 
     versions: Key
     verdicts: tuple[RuleVerdict, ...]
+    offences: frozenset[Offence]
     unchecked: tuple[str, ...]
+
+    @property
+    def refusing(self) -> tuple[RuleVerdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if verdict.refuses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +61,18 @@ class Judgements:
     def _judge(self, fleet: Fleet, key: Key) -> Judged:
         apiservers = fleet.versions(KUBERNETES, "apiserver")
         said: list[RuleVerdict] = []
+        apart: set[Offence] = set()
         unchecked: list[str] = []
         for subject in self.subjects:
             mine = {component: found for (name, component), found in key if name == subject.name}
             try:
-                said += verdicts(self.book, subject, mine, apiservers)
+                found = verdicts(self.book, subject, mine, apiservers)
+                if any(verdict.refuses for verdict in found):
+                    apart |= offences(self.book, subject, mine, apiservers)
+                said += found
             except ValueError as error:
                 unchecked.append(f"{subject.name}: {error}")
-        return Judged(key, tuple(dict.fromkeys(said)), tuple(unchecked))
+        return Judged(key, tuple(dict.fromkeys(said)), frozenset(apart), tuple(unchecked))
 
 
 def versions_of(fleet: Fleet) -> Key:

@@ -1,117 +1,125 @@
-"""The rules' data files as frozen rows. Every row carries where it was read and when."""
+"""All rows together: our own data, extended or overridden by ``<site>/rules/*.toml``."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
-from typing import Any
+from pathlib import Path
+
+from rollout.rules.overlay import overlay, site_files
+from rollout.rules.reading import read_rows
+from rollout.rules.rows import (
+    FAMILY,
+    AnyRow,
+    ArtifactRow,
+    BehaviourRow,
+    DowngradeRow,
+    DrainRow,
+    JumpRow,
+    OrderRow,
+    PairRow,
+    Provenance,
+    SkewRow,
+    SupportRow,
+)
+
+__all__ = ["Provenance", "RuleBook", "book", "rulebook"]
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """``confidence``: official (read upstream), secondary (a dated quote) or derived (our inference)."""
-
-    source: str
-    date: date
-    confidence: str
-
-
-@dataclass(frozen=True, slots=True)
-class SkewRule:
-    """A follower may trail its leader by ``max_behind`` minors and lead it by ``max_ahead``."""
-
-    id: str
-    subject: str
-    follower: str
-    leader: str
-    max_behind: int
-    max_ahead: int
-    fix: str
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True)
-class JumpRule:
-    """The largest step in minors that one plan may take."""
-
-    id: str
-    subject: str
-    up: int
-    down: int
-    fix: str
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True)
-class DowngradeRule:
-    id: str
-    subject: str
-    fix: str
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True)
-class SupportRow:
-    """One known release line; ``kubernetes`` is inclusive on both ends, None where upstream gives no range."""
-
-    id: str
-    subject: str
-    minor: str
-    kubernetes: tuple[str, str] | None
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True)
-class DrainRow:
-    """A way to make one node stop announcing, and the versions that have it (since inclusive, before exclusive)."""
-
-    id: str
-    subject: str
-    lever: str
-    since: str
-    before: str | None
-    note: str
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class RuleBook:
-    skews: tuple[SkewRule, ...]
-    jumps: tuple[JumpRule, ...]
-    downgrades: tuple[DowngradeRule, ...]
-    support: tuple[SupportRow, ...]
-    drains: tuple[DrainRow, ...]
+    """``overridden`` holds our own row for every id that the site replaced. ``digest`` is of all the files read.
+
+    Compared by identity, so that it can key a cache.
+    """
+
+    rows: tuple[AnyRow, ...]
+    digest: str
+    overridden: Mapping[str, AnyRow] = field(default_factory=dict)
+
+    @cached_property
+    def skews(self) -> tuple[SkewRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, SkewRow))
+
+    @cached_property
+    def jumps(self) -> tuple[JumpRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, JumpRow))
+
+    @cached_property
+    def downgrades(self) -> tuple[DowngradeRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, DowngradeRow))
+
+    @cached_property
+    def orders(self) -> tuple[OrderRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, OrderRow))
+
+    @cached_property
+    def support(self) -> tuple[SupportRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, SupportRow))
+
+    @cached_property
+    def pairs(self) -> tuple[PairRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, PairRow))
+
+    @cached_property
+    def drains(self) -> tuple[DrainRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, DrainRow))
+
+    @cached_property
+    def behaviours(self) -> tuple[BehaviourRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, BehaviourRow))
+
+    @cached_property
+    def artifacts(self) -> tuple[ArtifactRow, ...]:
+        return tuple(row for row in self.rows if isinstance(row, ArtifactRow))
 
     @property
     def ids(self) -> tuple[str, ...]:
-        skews, jumps = (rule.id for rule in self.skews), (rule.id for rule in self.jumps)
-        downgrades, support = (rule.id for rule in self.downgrades), (row.id for row in self.support)
-        return (*skews, *jumps, *downgrades, *support, *(row.id for row in self.drains))
+        return tuple(row.id for row in self.rows)
+
+    def find(self, id_: str) -> AnyRow | None:
+        return next((row for row in self.rows if row.id == id_), None)
+
+    def as_of(self, kind: str) -> date:
+        """The oldest date among the kind's rows that can still change: a table of an ended line is not edited."""
+        return min(row.date for row in self._of(kind) if not _ended(row))
+
+    def oldest(self, kinds: Collection[str]) -> date:
+        return min(self.as_of(kind) for kind in kinds)
+
+    def _of(self, kind: str) -> Iterator[AnyRow]:
+        family = FAMILY.get(kind, kind)
+        for row in self.rows:
+            if row.subject == kind or (isinstance(row, SupportRow) and row.subject == family):
+                yield row
+
+
+def _ended(row: AnyRow) -> bool:
+    return isinstance(row, SupportRow) and row.eol is not None and row.eol < row.date
 
 
 @cache
 def book() -> RuleBook:
     """Our own data files; read once. A malformed file is a bug, so it raises plainly."""
-    rules = [row for table in _tables() for row in table.get("rule", ())]
-    of_kind = {kind: [r for r in rules if r["kind"] == kind] for kind in ("skew", "jump", "no-downgrade")}
-    return RuleBook(
-        skews=tuple(_skew(row) for row in of_kind["skew"]),
-        jumps=tuple(_jump(row) for row in of_kind["jump"]),
-        downgrades=tuple(
-            DowngradeRule(r["id"], r["subject"], r["fix"], _provenance(r)) for r in of_kind["no-downgrade"]
-        ),
-        support=tuple(_support(row) for table in _tables() for row in table.get("support", ())),
-        drains=tuple(_drain(row) for table in _tables() for row in table.get("drain", ())),
-    )
+    texts = tuple(_texts())
+    return RuleBook(tuple(row for text in texts for row in read_rows(text)), _digest(texts))
 
 
-@cache
-def _tables() -> tuple[dict[str, Any], ...]:
-    return tuple(tomllib.loads(text) for text in _texts())
+def rulebook(site_folder: Path | None = None) -> RuleBook:
+    """Ours plus the site's: a row with a known id overrides it, a new id extends.
+
+    Raises :class:`rollout.rules.overlay.RulesInvalid` (file, row, what is expected) for a site file that does not fit.
+    """
+    ours = book()
+    files = site_files(site_folder) if site_folder is not None else ()
+    if not files:
+        return ours
+    rows, overridden = overlay(ours.rows, files)
+    return RuleBook(rows, _digest((ours.digest, *(text for _, text in files))), overridden)
 
 
 def _texts() -> Iterator[str]:
@@ -121,40 +129,5 @@ def _texts() -> Iterator[str]:
             yield entry.read_text(encoding="utf-8")
 
 
-def _provenance(row: dict[str, Any]) -> Provenance:
-    return Provenance(row["source"], row["date"], row["confidence"])
-
-
-def _skew(row: dict[str, Any]) -> SkewRule:
-    return SkewRule(
-        row["id"],
-        row["subject"],
-        row["follower"],
-        row["leader"],
-        row["max_behind"],
-        row["max_ahead"],
-        row["fix"],
-        _provenance(row),
-    )
-
-
-def _jump(row: dict[str, Any]) -> JumpRule:
-    return JumpRule(row["id"], row["subject"], row["up"], row["down"], row["fix"], _provenance(row))
-
-
-def _support(row: dict[str, Any]) -> SupportRow:
-    span = row.get("kubernetes")
-    kubernetes = (span[0], span[1]) if span else None
-    return SupportRow(row["id"], row["subject"], row["minor"], kubernetes, _provenance(row))
-
-
-def _drain(row: dict[str, Any]) -> DrainRow:
-    return DrainRow(
-        row["id"],
-        row["subject"],
-        row["lever"],
-        row["since"],
-        row.get("before"),
-        row["note"],
-        _provenance(row),
-    )
+def _digest(texts: Collection[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()

@@ -1,90 +1,126 @@
-"""What the rules say about one move or one state: a verdict with its arithmetic, never an exception."""
+"""Everything one may ask the rules. Each answer is a verdict with its arithmetic, never an exception of its own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
 
-from rollout.rules.book import DrainRow, JumpRule, Provenance, RuleBook, SkewRule, SupportRow
-from rollout.rules.version import Version, minor_pair, parse
+from rollout.rules.book import RuleBook
+from rollout.rules.jump import downgrade_verdicts, jump_verdicts
+from rollout.rules.release import Release, UnknownLine, distance, place
+from rollout.rules.rows import FAMILY, BehaviourRow, DrainRow, Severity, SupportRow
+from rollout.rules.skew import skew_verdicts
+from rollout.rules.support import kubernetes_verdict, latest_patch, line_row, lines, support_verdicts
+from rollout.rules.verdict import RuleVerdict
+from rollout.rules.version import Version, VersionInvalid, parse
+
+__all__ = [
+    "Release",
+    "RuleVerdict",
+    "Severity",
+    "UnknownLine",
+    "VersionInvalid",
+    "artifact_verdicts",
+    "behaviours",
+    "distance",
+    "downgrade_verdicts",
+    "drain_levers",
+    "jump_verdicts",
+    "latest_patch",
+    "line_row",
+    "lines",
+    "new_behaviours",
+    "order_of",
+    "place",
+    "skew_verdicts",
+    "support_verdicts",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleVerdict:
-    """``arithmetic`` shows the numbers that were compared, so that a refusal can be checked by hand."""
-
-    rule: str
-    holds: bool
-    arithmetic: str
-    fix: str
-    provenance: Provenance
+def order_of(book: RuleBook, kind: str, method: str) -> tuple[str, ...]:
+    """Upstream's order of steps; empty where upstream publishes none."""
+    for row in book.orders:
+        if row.subject == kind and row.method in (method, "any"):
+            return row.steps
+    return ()
 
 
-def distance(low: Version, high: Version) -> int:
-    """Minors from ``low`` up to ``high``. Across majors there is no arithmetic, so it counts as out of reach."""
-    if low.major != high.major:
-        return 1000 if high.major > low.major else -1000
-    return high.minor - low.minor
+def drain_levers(book: RuleBook, subject: str, version: Version | str) -> tuple[DrainRow, ...]:
+    """The ways this version has to make one node stop announcing."""
+    at = parse(version) if isinstance(version, str) else version
+    return tuple(row for row in book.drains if row.subject == subject and _covers(row, at))
+
+
+def behaviours(book: RuleBook, kind: str, version: str) -> tuple[BehaviourRow, ...]:
+    """What this version's components do that a plan must reckon with."""
+    return tuple(row for row in _behaviours(book, kind) if _covers(row, parse(version)))
+
+
+def new_behaviours(book: RuleBook, kind: str, before: str, after: str) -> tuple[BehaviourRow, ...]:
+    """What a move from ``before`` to ``after`` brings: the notes that an operator should have read."""
+    old, new = parse(before), parse(after)
+    return tuple(r for r in _behaviours(book, kind) if _covers(r, new) and not _covers(r, old))
+
+
+def _behaviours(book: RuleBook, kind: str) -> Iterator[BehaviourRow]:
+    return (row for row in book.behaviours if row.subject in (kind, FAMILY.get(kind, kind)))
+
+
+def _covers(row: DrainRow | BehaviourRow, version: Version) -> bool:
+    return parse(row.since) <= version and (row.before is None or version < parse(row.before))
+
+
+SOON = timedelta(days=90)
+"""How long ahead of its end a location is warned of: time to mirror what a rollback needs."""
+
+
+def artifact_verdicts(book: RuleBook, kind: str, location: str, today: date) -> tuple[RuleVerdict, ...]:
+    """Warnings for a place of charts or images that upstream takes away, or has taken away."""
+    bare = location.removeprefix("https://").removeprefix("oci://").rstrip("/") + "/"
+    return tuple(
+        RuleVerdict(
+            row.id,
+            today < row.retires - SOON,
+            f"{location} ends on {row.retires.isoformat()}, today is {today.isoformat()}",
+            row.fix,
+            row.provenance,
+            Severity.WARN,
+        )
+        for row in book.artifacts
+        if row.subject == FAMILY.get(kind, kind) and bare.startswith(row.location.rstrip("/") + "/")
+    )
 
 
 def skews(book: RuleBook, subject: str, leader: Version, follower: Version) -> tuple[RuleVerdict, ...]:
-    return tuple(_skew(rule, leader, follower) for rule in book.skews if rule.subject == subject)
-
-
-def _skew(rule: SkewRule, leader: Version, follower: Version) -> RuleVerdict:
-    behind = distance(follower, leader)
-    holds = -rule.max_ahead <= behind <= rule.max_behind
-    arithmetic = (
-        f"{rule.follower} {follower} under {rule.leader} {leader}: {_minors(behind)} behind, "
-        f"allowed {-rule.max_ahead}..{rule.max_behind}"
+    """Thin: goes with its last caller in the planner. Use :func:`skew_verdicts`."""
+    found = skew_verdicts(book, subject, {"istiod": [str(leader)], "proxy": [str(follower)]})
+    words = (("proxy ", "data plane "), ("istiod ", "control plane "))
+    return tuple(
+        replace(v, arithmetic=v.arithmetic.replace(*words[0]).replace(*words[1]))
+        for v in found
+        if v.rule == "ISTIO-SKEW-01"
     )
-    return RuleVerdict(rule.id, holds, arithmetic, rule.fix, rule.provenance)
 
 
 def jumps(book: RuleBook, subject: str, before: Version, after: Version) -> tuple[RuleVerdict, ...]:
-    return tuple(_jump(rule, before, after) for rule in book.jumps if rule.subject == subject)
-
-
-def _jump(rule: JumpRule, before: Version, after: Version) -> RuleVerdict:
-    step = distance(before, after)
-    arithmetic = f"{before} -> {after} is {_minors(step)}, allowed {-rule.down}..+{rule.up} in one plan"
-    return RuleVerdict(rule.id, -rule.down <= step <= rule.up, arithmetic, rule.fix, rule.provenance)
-
-
-def _minors(count: int) -> str:
-    return "another major" if abs(count) >= 1000 else f"{count} minor{'' if abs(count) == 1 else 's'}"
+    """Thin: goes with its last caller in the planner. Use :func:`jump_verdicts`."""
+    return jump_verdicts(book, subject, "in-place", str(before), str(after))
 
 
 def downgrades(book: RuleBook, subject: str, running: Version, after: Version) -> tuple[RuleVerdict, ...]:
-    """``running`` is the highest version seen anywhere, control plane or data plane."""
-    arithmetic = f"{after} against {running}, which runs"
-    return tuple(
-        RuleVerdict(rule.id, after >= running, arithmetic, rule.fix, rule.provenance)
-        for rule in book.downgrades
-        if rule.subject == subject
-    )
+    """Thin: goes with its last caller in the planner. Use :func:`downgrade_verdicts`."""
+    return downgrade_verdicts(book, subject, str(running), str(after))
 
 
 def support_row(book: RuleBook, subject: str, version: Version) -> SupportRow | None:
-    return next((r for r in book.support if (r.subject, r.minor) == (subject, version.line)), None)
-
-
-def known_lines(book: RuleBook, subject: str) -> tuple[str, ...]:
-    return tuple(row.minor for row in book.support if row.subject == subject)
+    """Thin: goes with its last caller in the planner. Use :func:`line_row`."""
+    return line_row(book, subject, version.line)
 
 
 def supports(row: SupportRow, version: Version, kubernetes: str) -> RuleVerdict:
-    """Whether this release line is supported on that Kubernetes; holds where upstream publishes no range."""
-    low, high = row.kubernetes or (kubernetes, kubernetes)
-    holds = minor_pair(low) <= minor_pair(kubernetes) <= minor_pair(high)
-    arithmetic = f"{row.subject} {version} supports Kubernetes {low}..{high}, the cluster runs {kubernetes}"
-    fix = "choose a release whose range has the cluster's Kubernetes, or move Kubernetes first"
-    return RuleVerdict(row.id, holds, arithmetic, fix, row.provenance)
+    """Thin: goes with its last caller in the planner. Use :func:`support_verdicts`."""
+    return kubernetes_verdict(row, f"{row.subject} {version}", kubernetes)
 
 
-def drain_levers(book: RuleBook, subject: str, version: Version) -> tuple[DrainRow, ...]:
-    """The ways this version has to make one node stop announcing."""
-    return tuple(row for row in book.drains if row.subject == subject and _covers(row, version))
-
-
-def _covers(row: DrainRow, version: Version) -> bool:
-    return parse(row.since) <= version and (row.before is None or version < parse(row.before))
+known_lines = lines

@@ -1,0 +1,75 @@
+"""Jumps: how far one hop may go, and what an upgrade may never undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rollout.rules.book import RuleBook
+from rollout.rules.release import OUT_OF_REACH, Release, distance, place
+from rollout.rules.rows import JumpRow, Severity
+from rollout.rules.support import latest_patch
+from rollout.rules.verdict import RuleVerdict
+from rollout.rules.version import minor_pair, parse
+
+
+def jump_verdicts(book: RuleBook, kind: str, method: str, before: str, after: str) -> tuple[RuleVerdict, ...]:
+    """Up or down. Going down a line fails where upstream does not support it (no ``down`` in the row).
+
+    Raises VersionInvalid or UnknownLine for a version that cannot be placed.
+    """
+    start, goal = place(book, kind, before), place(book, kind, after)
+    rows = [row for row in book.jumps if row.subject == kind and row.method in (method, "any")]
+    return tuple(verdict for row in rows for verdict in _verdicts(book, row, start, goal))
+
+
+def _verdicts(book: RuleBook, row: JumpRow, before: Release, after: Release) -> Iterator[RuleVerdict]:
+    step = distance(before, after)
+    down = row.down or 0
+    exempt = any(_exempts(e.since, e.to_line, e.edition, before, after) for e in row.exceptions)
+    holds = -down <= step <= row.up or exempt
+    text = f"{before} -> {after} is {_minors(step)}, allowed {-down}..+{row.up} in one hop"
+    if step < 0 and row.down is None:
+        text += "; upstream does not support going down a line"
+    if exempt:
+        text += f", and upstream's exception covers it: {row.note}"
+    yield RuleVerdict(row.id, holds, text, row.fix, row.provenance)
+    if row.latest_patch_first and step:
+        yield from _latest_first(book, row, before)
+
+
+def _exempts(since: str, to_line: str, edition: str, before: Release, after: Release) -> bool:
+    low = parse(since)
+    start = parse(before.text)
+    same_line = start.line == low.line and start >= low
+    editions = all(_edition(r) == edition for r in (before, after))
+    return same_line and editions and minor_pair(after.line) == minor_pair(to_line)
+
+
+def _edition(release: Release) -> str:
+    return release.text.partition("+")[2]
+
+
+def _latest_first(book: RuleBook, row: JumpRow, before: Release) -> Iterator[RuleVerdict]:
+    latest = latest_patch(book, row.subject, before.line)
+    if latest is None:
+        return
+    holds = before >= place(book, row.subject, latest)
+    text = f"{before} is left for another minor; the newest seen patch of {before.line} is {latest}"
+    fix = f"go to {latest} first"
+    yield RuleVerdict(row.id, holds, text, fix, row.provenance, Severity.WARN)
+
+
+def _minors(count: int) -> str:
+    if abs(count) >= OUT_OF_REACH:
+        return "another major"
+    return f"{count} minor{'' if abs(count) == 1 else 's'}"
+
+
+def downgrade_verdicts(book: RuleBook, kind: str, running: str, after: str) -> tuple[RuleVerdict, ...]:
+    """For upgrade plans only. ``running`` is the newest version seen anywhere, control plane or data plane."""
+    low, goal = place(book, kind, running), place(book, kind, after)
+    return tuple(
+        RuleVerdict(row.id, goal >= low, f"{goal} against {low}, which runs", row.fix, row.provenance)
+        for row in book.downgrades
+        if row.subject == kind
+    )

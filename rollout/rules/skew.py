@@ -1,0 +1,165 @@
+"""Skew: which versions of a subject's components may run beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from rollout.rules.book import RuleBook
+from rollout.rules.release import OUT_OF_REACH, Release, distance, line_indexes, place
+from rollout.rules.rows import PairRow, SkewRow
+from rollout.rules.verdict import RuleVerdict
+from rollout.rules.version import minor_pair, parse
+
+
+def skew_verdicts(
+    book: RuleBook,
+    kind: str,
+    versions: Mapping[str, Collection[str]],
+    *,
+    at_rest: bool = False,
+    revisions: bool = False,
+) -> tuple[RuleVerdict, ...]:
+    """One verdict per rule and follower whose components both run. ``versions``: component -> versions that run now.
+
+    ``at_rest`` False is while things roll: rules that speak of the resting state allow one minor more.
+    ``revisions`` True: each follower answers to one leader of its own (Istio revisions), so one that fits is enough.
+    Raises VersionInvalid or UnknownLine for a version that cannot be placed.
+    """
+    running = tuple(sorted((name, tuple(sorted(set(found)))) for name, found in versions.items() if found))
+    return _verdicts(book, kind, running, at_rest, revisions)
+
+
+@lru_cache(maxsize=4096)
+def _verdicts(
+    book: RuleBook,
+    kind: str,
+    running: tuple[tuple[str, tuple[str, ...]], ...],
+    at_rest: bool,
+    revisions: bool,
+) -> tuple[RuleVerdict, ...]:
+    return tuple(_walk(book, kind, dict(running), at_rest, revisions))
+
+
+def _walk(
+    book: RuleBook, kind: str, running: Mapping[str, Sequence[str]], at_rest: bool, revisions: bool
+) -> Iterator[RuleVerdict]:
+    for rule in book.skews:
+        if rule.subject != kind or rule.leader not in running:
+            continue
+        for follower in rule.followers:
+            if follower not in running:
+                continue
+            leaders, followers = running[rule.leader], running[follower]
+            if rule.table:
+                yield _by_table(book, rule, follower, leaders, followers, at_rest)
+            else:
+                placed = [_placed(book, kind, texts) for texts in (leaders, followers)]
+                yield _by_distance(rule, follower, placed[0], placed[1], at_rest, revisions)
+
+
+def _placed(book: RuleBook, kind: str, texts: Sequence[str]) -> list[Release]:
+    return sorted(place(book, kind, text) for text in texts)
+
+
+def _by_distance(
+    rule: SkewRow, name: str, leaders: list[Release], followers: list[Release], at_rest: bool, revisions: bool
+) -> RuleVerdict:
+    slack = 1 if rule.transient_ok and not at_rest else 0
+    holds = all(
+        any(_within(rule, [leader], follower, slack) for leader in leaders)
+        if revisions
+        else _within(rule, leaders, follower, slack)
+        for follower in followers
+    )
+    behind = [d for f in followers for d in _behind(rule, leaders, f)]
+    allowed = _allowed(rule, followers, slack)
+    text = (
+        f"{name} {_list(followers)} under {rule.leader} {_list(leaders)}: "
+        f"{_span(min(behind), max(behind))}, allowed {allowed}"
+    )
+    if revisions and len(leaders) > 1:
+        text += ", each under a revision of its own"
+    return RuleVerdict(rule.id, holds, text, rule.fix, rule.provenance, rule.severity)
+
+
+def _behind(rule: SkewRow, leaders: list[Release], follower: Release) -> tuple[int, int]:
+    """How far behind, measured as the rule says: from the newest leader for trailing, from the oldest for leading."""
+    trail = leaders[-1] if rule.behind_ref == "newest" else leaders[0]
+    lead = leaders[0] if rule.lead_ref == "oldest" else leaders[-1]
+    return distance(follower, lead), distance(follower, trail)
+
+
+def _within(rule: SkewRow, leaders: list[Release], follower: Release, slack: int) -> bool:
+    ahead, behind = _behind(rule, leaders, follower)
+    limit = _limit(rule, follower)
+    if rule.leader in rule.followers and rule.max_behind is not None:
+        return behind <= rule.max_behind + slack
+    return (limit is None or behind <= limit + slack) and (
+        rule.max_ahead is None or -ahead <= rule.max_ahead + slack
+    )
+
+
+def _limit(rule: SkewRow, follower: Release) -> int | None:
+    narrow = rule.narrower
+    if narrow is not None and minor_pair(follower.line) < minor_pair(narrow.before):
+        return narrow.max_behind
+    return rule.max_behind
+
+
+def _allowed(rule: SkewRow, followers: list[Release], slack: int) -> str:
+    limits = [_limit(rule, follower) for follower in followers]
+    high = None if None in limits else min(limit for limit in limits if limit is not None)
+    low = "any" if rule.max_ahead is None else str(-(rule.max_ahead + slack))
+    text = (
+        "any distance"
+        if high is None and low == "any"
+        else f"{low}..{'any' if high is None else high + slack}"
+    )
+    return text + (" while it rolls" if slack else "")
+
+
+def _list(releases: list[Release]) -> str:
+    return ", ".join(str(release) for release in releases)
+
+
+def _span(low: int, high: int) -> str:
+    if max(abs(low), abs(high)) >= OUT_OF_REACH:
+        return "another major"
+    if low != high:
+        return f"{low}..{high} minors behind"
+    word = "ahead" if low < 0 else "behind"
+    return f"{abs(low)} minor{'' if abs(low) == 1 else 's'} {word}"
+
+
+def _by_table(
+    book: RuleBook, rule: SkewRow, name: str, leaders: Sequence[str], followers: Sequence[str], at_rest: bool
+) -> RuleVerdict:
+    lines = sorted({place(book, rule.subject, text).line for text in leaders}, key=minor_pair)
+    near = rule.transient_ok and not at_rest
+    tables = [_partners(book, rule, name, line, near) for line in lines]
+    seen = sorted({parse(text).line for text in followers}, key=minor_pair)
+    holds = all(line in table for table in tables for line in seen)
+    listed = "; ".join(
+        _table_words(rule.leader, at, lines_) for at, lines_ in zip(lines, tables, strict=True)
+    )
+    running = f"{name} {', '.join(followers)} beside {rule.leader} {', '.join(leaders)}"
+    return RuleVerdict(rule.id, holds, f"{running}: {listed}", rule.fix, rule.provenance, rule.severity)
+
+
+def _table_words(leader: str, line: str, partners: tuple[str, ...]) -> str:
+    return f"{leader} {line} goes with {', '.join(partners) or 'nothing that a row names'}"
+
+
+def _partners(book: RuleBook, rule: SkewRow, name: str, line: str, near: bool) -> tuple[str, ...]:
+    """Lines of the follower that the table gives; ``near`` adds those of the lines right before and after."""
+    indexes = line_indexes(book, rule.subject)
+    reach = 1 if near else 0
+    rows = [r for r in _pairs(book, rule, name) if abs(indexes.get(r.line, -9) - indexes[line]) <= reach]
+    return tuple(dict.fromkeys(partner.line for row in rows for partner in row.partners))
+
+
+def _pairs(book: RuleBook, rule: SkewRow, name: str) -> Iterator[PairRow]:
+    for row in book.pairs:
+        if (row.subject, row.leader, row.follower) == (rule.subject, rule.leader, name):
+            yield row
