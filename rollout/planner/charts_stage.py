@@ -77,7 +77,8 @@ class Ahead:
     def _install(self, stage: ChartsStage, release: str) -> Step:
         chart, hop = self.leg.chart(release), self.leg.hop
         held = None if not stage.pin else hop.after if stage.stays else hop.before
-        effect = InstallChart(hop.subject, release, chart.namespace, chart.chart, self._at(stage), held)
+        version = self.leg.role.chart_version(chart, self._at(stage))
+        effect = InstallChart(hop.subject, release, chart.namespace, chart.chart, version, held)
         return Step(self._key(stage, f"chart/{release}"), effect, self.gates.charts)
 
     def _key(self, stage: ChartsStage, name: str) -> str:
