@@ -1,44 +1,145 @@
-"""What must hold before a plan exists. One function per question, each refusing with its rule."""
+"""What must hold before a plan exists: versions, paths and charts. One function per question, each refusing with its rule."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from rollout.model.observed import Observed
 from rollout.model.plan import Target
-from rollout.model.site import Node, Site
-from rollout.planner.move import Move, pinned
+from rollout.model.role import SubjectRole
 from rollout.planner.refuse import refuse, require
-from rollout.planner.serving import in_rib, ready, serving
-from rollout.rules.book import book
-from rollout.rules.evaluate import downgrades, drain_levers, jumps, known_lines, support_row, supports
-from rollout.rules.n1 import arithmetic
-from rollout.rules.version import Version
+from rollout.planner.request import Request
+from rollout.planner.standing import bare
+from rollout.rules.book import RuleBook
+from rollout.rules.evaluate import (
+    Release,
+    RuleVerdict,
+    UnknownLine,
+    VersionInvalid,
+    downgrade_verdicts,
+    latest_patch,
+    place,
+    support_verdicts,
+)
 
 
-def upgrade_preconditions(move: Move, nodes: tuple[Node, ...]) -> None:
-    """All of them, cheapest first. ``nodes`` are those that will be taken out of service."""
-    _line_is_known(move.mesh.kind.value, move.target)
-    _goes_up(move)
-    _jump_is_legal(move)
-    _kubernetes_is_supported(move.mesh.kind.value, move.target, move.observed)
-    _charts_are_at_rest(move)
-    if any(move.moves_gateway(node) for node in nodes):
-        _metallb_can_withdraw(move.site)
-        _enough_gateways(move)
-    _nodes_are_free(move, nodes)
+def pinned(book: RuleBook, kind: str, version: str) -> Release:
+    """A target names exactly one release of a known line: nothing floats, and nothing unknown is planned."""
+    try:
+        return place(book, kind, version)
+    except UnknownLine as error:
+        fix = "choose a known line, or add its row to the rules' data (`rules/*.toml` beside the site file)"
+        raise refuse("PLAN-VERSION-02", str(error), fix=fix) from None
+    except VersionInvalid as error:
+        raise refuse("PLAN-VERSION-01", str(error), fix="give a full version, like 1.31.1") from None
 
 
-def naive_preconditions(move: Move) -> None:
-    """The negative control breaks N-1 on purpose, but not the skew rules."""
-    _line_is_known(move.mesh.kind.value, move.target)
-    _goes_up(move)
-    _jump_is_legal(move)
+def observed_release(book: RuleBook, kind: str, version: str, what: str, fix: str) -> Release:
+    """What runs must have a place among its kind's releases, or no rule could be asked about it."""
+    try:
+        return place(book, kind, version)
+    except UnknownLine as error:
+        raise refuse("PLAN-OBSERVED-02", f"{what}: {error}", fix=fix) from None
+    except VersionInvalid as error:
+        raise refuse("PLAN-OBSERVED-01", f"{what}: {error}", fix=fix) from None
 
 
-def bringup_preconditions(site: Site, observed: Observed, target: Target) -> None:
-    kind = next((m.kind.value for m in site.meshes if m.name == target.subject), target.subject)
-    version = pinned(target.after)
-    _line_is_known(kind, version)
-    _kubernetes_is_supported(kind, version, observed)
+def versions_are_known(request: Request, targets: Iterable[Target]) -> None:
+    """Target, what the charts say, and every pod of the subject."""
+    for target in targets:
+        role, book = request.roles[target.subject], request.book
+        pinned(book, role.kind, target.after)
+        fix = "see `helm list -A`; install a released version, or add its line to the rules' data"
+        observed_release(book, role.kind, target.before or "", f"the installed {role.name} cannot be placed", fix)
+        for version, what in _running(request.observed, role):
+            if version:
+                fix = "restart that pod, or take it out of the mesh"
+                observed_release(book, role.kind, version, f"{what} says version {version!r}", fix)
+
+
+def _running(observed: Observed, role: SubjectRole) -> Iterator[tuple[str, str]]:
+    """Version and where it was seen, of the components that are numbered like their subject; each version once."""
+    seen: dict[str, str] = {}
+    if _numbered_alike(role, _proxy_component(role)):
+        for proxy in observed.proxies:
+            if proxy.mesh == role.name and proxy.node and not proxy.terminating:
+                seen.setdefault(proxy.version, f"proxy {proxy.namespace}/{proxy.pod}")
+    for agent in observed.agents:
+        if agent.subject == role.name and not agent.terminating and _numbered_alike(role, agent.component):
+            name = f"{agent.component} {agent.namespace}/{agent.pod}"
+            seen.setdefault(bare(agent.subject, agent.version), name)
+    yield from seen.items()
+
+
+def _proxy_component(role: SubjectRole) -> str:
+    kind = role.proxies()
+    return kind.component if kind is not None else "proxy"
+
+
+def _numbered_alike(role: SubjectRole, component: str) -> bool:
+    probe = "1.2.3"
+    try:
+        return role.component_version(component, probe) == probe
+    except ValueError:
+        return False
+
+
+def goes_up(request: Request, target: Target) -> None:
+    """Never below what runs anywhere: going back is a rollback, in the other order."""
+    role, book = request.roles[target.subject], request.book
+    running = {place(book, role.kind, v) for v, _ in _running(request.observed, role) if v}
+    newest = max({place(book, role.kind, target.before or ""), *running})
+    verdicts = downgrade_verdicts(book, role.kind, newest.text, target.after)
+    for verdict in verdicts:
+        require(verdict, where=target.subject)
+    if not verdicts and place(book, role.kind, target.after) < newest:
+        text = f"{target.subject} {target.after} against {newest}, which runs"
+        raise refuse("PLAN-DOWN-01", text, fix="take the run back with `rackroll rollback` instead")
+
+
+def kubernetes_is_supported(request: Request, kind: str, version: str, kubernetes: str | None) -> Iterator[RuleVerdict]:
+    """Refuses; yields what only warns."""
+    for verdict in support_verdicts(request.book, kind, version, kubernetes, today=request.today):
+        require(verdict, where=kind)
+        if verdict.warns:
+            yield verdict
+
+
+def newer_than_known(book: RuleBook, kind: str, version: str) -> str | None:
+    """A patch that the data has not seen may exist by now, or be a slip of the finger: said, not refused."""
+    goal = place(book, kind, version)
+    latest = latest_patch(book, kind, goal.line)
+    if latest is None or goal <= place(book, kind, latest):
+        return None
+    return f"{kind} {version} is newer than any release of {goal.line} that the rules have seen ({latest}): make sure it exists"
+
+
+def charts_are_at_rest(observed: Observed, role: SubjectRole) -> None:
+    for chart in role.charts():
+        found = observed.chart(chart.namespace, chart.release)
+        if found is not None and found.status.startswith("pending"):
+            text = f"Helm release {chart.namespace}/{chart.release} is {found.status} at revision {found.revision}"
+            fix = "resume the run that did it, or `helm rollback` it, then plan again"
+            raise refuse("PLAN-CHART-01", text, fix=fix)
+
+
+def agents_were_seen(request: Request, role: SubjectRole, components: Iterable[str]) -> None:
+    """Agents that move node by node must have been seen: no data is not "up to date"."""
+    seen = {agent.component for agent in request.observed.agents if agent.subject == role.name}
+    if any(state.kubelet for state in request.observed.nodes) and role.kind == "kubernetes":
+        seen.add("kubelet")
+    for component in components:
+        if component not in seen:
+            text = f"no {component} of {role.name} was seen on any node"
+            fix = f"see why `kubectl get pods -A` has no {component}; is {role.name} installed as the site says?"
+            raise refuse("PLAN-OBSERVED-03", text, fix=fix)
+
+
+def bringup_preconditions(request: Request, target: Target) -> None:
+    kind = request.roles[target.subject].kind
+    pinned(request.book, kind, target.after)
+    for _ in kubernetes_is_supported(request, kind, target.after, request.observed.kubernetes):
+        pass
     if target.before is not None and target.before != target.after:
         text = f"{target.subject} {target.before} runs, the site says {target.after}"
         fix = (
@@ -46,78 +147,3 @@ def bringup_preconditions(site: Site, observed: Observed, target: Target) -> Non
             f"or run `rackroll plan upgrade --to {target.subject}={target.after}`"
         )
         raise refuse("PLAN-VERSION-03", text, fix=fix)
-
-
-def _line_is_known(kind: str, version: Version) -> None:
-    if support_row(book(), kind, version) is None:
-        known = ", ".join(known_lines(book(), kind)) or "none"
-        text = f"{kind} {version.line} has no support row; known lines: {known}"
-        raise refuse("PLAN-VERSION-02", text, fix="choose a known line, or add its row to the rules' data")
-
-
-def _goes_up(move: Move) -> None:
-    running = max((move.control, *move.data_plane()))
-    for verdict in downgrades(book(), move.mesh.kind.value, running, move.target):
-        require(verdict, where=move.mesh.name)
-
-
-def _jump_is_legal(move: Move) -> None:
-    for verdict in jumps(book(), move.mesh.kind.value, move.control, move.target):
-        require(verdict, where=move.mesh.name)
-
-
-def _kubernetes_is_supported(kind: str, version: Version, observed: Observed) -> None:
-    row = support_row(book(), kind, version)
-    if row is not None and observed.kubernetes is not None:
-        require(supports(row, version, observed.kubernetes), where=kind)
-
-
-def _charts_are_at_rest(move: Move) -> None:
-    for chart in move.role.charts():
-        found = move.observed.chart(chart.namespace, chart.release)
-        if found is not None and found.status.startswith("pending"):
-            text = f"Helm release {chart.namespace}/{chart.release} is {found.status} at revision {found.revision}"
-            fix = "resume the run that did it, or `helm rollback` it, then plan again"
-            raise refuse("PLAN-CHART-01", text, fix=fix)
-
-
-def _metallb_can_withdraw(site: Site) -> None:
-    levers = drain_levers(book(), "metallb", pinned(site.metallb.version))
-    if not any(row.lever == "exclude-label" for row in levers):
-        text = f"MetalLB {site.metallb.version} does not obey the exclude label"
-        raise refuse("PLAN-DRAIN-01", text, fix="bring MetalLB to 0.14.0 or newer first")
-
-
-def _enough_gateways(move: Move) -> None:
-    nodes = frozenset(node.name for node in move.site.gateway_nodes)
-    if len(nodes) < 2:
-        text = f"{len(nodes)} gateway node: moving it leaves 0 serving"
-        raise refuse("PLAN-N1-01", text, fix="label a second node as gateway, in another failure domain")
-    for gateway in move.site.gateways:
-        missing = sorted(nodes - serving(move.site, move.observed, gateway))
-        if missing:
-            routed, alive = in_rib(move.site, move.observed, gateway), ready(move.observed, gateway)
-            why = "; ".join(f"{n} {_why(n in routed, n in alive)}" for n in missing)
-            left = len(nodes) - len(missing)
-            text = f"{arithmetic(left, len(nodes))} and the next move would leave {left - 1}: {why}"
-            fix = "bring those gateways back first (or resume the run that holds them), then plan again"
-            raise refuse("PLAN-N1-02", text, where=f"gateway {gateway.name}, VIP {gateway.vip}", fix=fix)
-
-
-def _why(routed: bool, alive: bool) -> str:
-    return {
-        (False, False): "is neither in its ToR's RIB nor Ready",
-        (False, True): "is not in its ToR's RIB",
-        (True, False): "is not Ready",
-        (True, True): "serves",
-    }[routed, alive]
-
-
-def _nodes_are_free(move: Move, nodes: tuple[Node, ...]) -> None:
-    names = {node.name for node in nodes}
-    for state in move.observed.nodes:
-        if state.name in names and (state.cordoned or state.excluded):
-            mark = "cordoned" if state.cordoned else "excluded from load balancers"
-            owner = f"by rackroll run {state.owner}" if state.owner else "by someone else"
-            fix = f"resume run {state.owner}" if state.owner else "ask who did it; undo it, then plan again"
-            raise refuse("PLAN-OWNED-01", f"node {state.name} is {mark} {owner}", fix=fix)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rollout.model.observed import Observed
 from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
 from rollout.model.proof import Proof
-from rollout.model.site import Site
 from rollout.planner.codec import content_id
 from rollout.planner.digest import observed_digest
+from rollout.planner.request import Request
 from rollout.site.digest import site_digest
 
 
 def seal(
     kind: PlanKind,
-    site: Site,
-    observed: Observed,
+    request: Request,
     targets: tuple[Target, ...],
     waves: tuple[Wave, ...],
     proof: Proof,
@@ -26,13 +24,14 @@ def seal(
     plan = Plan(
         id="",
         kind=kind,
-        site=site.name,
-        site_digest=site_digest(site),
-        observed_digest=observed_digest(site, observed),
+        site=request.site.name,
+        site_digest=site_digest(request.site),
+        observed_digest=observed_digest(request.site, request.observed),
         targets=targets,
         waves=waves,
         proof=proof,
-        warnings=warnings,
+        warnings=tuple(dict.fromkeys(warnings)),
+        options=request.options,
     )
     return replace(plan, id=content_id(plan))
 

@@ -1,0 +1,83 @@
+"""Whether the gateways and nodes can bear the plan at all, with the arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from rollout.model.plan import Wave
+from rollout.model.site import Gateway
+from rollout.model.step import Cordon, DrainGateways, ReplaceAgents, Withdraw
+from rollout.planner.refuse import refuse
+from rollout.planner.request import Request
+from rollout.planner.serving import in_rib, ready, serving
+from rollout.rules.evaluate import VersionInvalid, drain_levers
+from rollout.rules.n1 import arithmetic
+
+
+def require_enough(request: Request, waves: tuple[Wave, ...]) -> tuple[str, ...]:
+    """Asked of the waves as built, so that only what they take out counts. Returns warnings."""
+    touched, withdrawn = _touched(waves)
+    warnings: list[str] = []
+    if withdrawn:
+        warnings += _metallb_can_withdraw(request)
+        _enough_gateways(request)
+    _nodes_are_free(request, touched)
+    return tuple(warnings)
+
+
+def _touched(waves: tuple[Wave, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    effects = [step.effect for wave in waves for stage in wave.stages for step in stage.steps]
+    taken = {e.node for e in effects if isinstance(e, DrainGateways | Withdraw | Cordon | ReplaceAgents)}
+    return frozenset(taken), frozenset(e.node for e in effects if isinstance(e, Withdraw))
+
+
+def _metallb_can_withdraw(request: Request) -> Iterator[str]:
+    version = request.site.metallb.version
+    try:
+        levers = drain_levers(request.book, "metallb", version)
+    except VersionInvalid as error:
+        raise refuse("PLAN-VERSION-01", str(error), fix="give MetalLB a full version in the site file") from None
+    if not any(row.lever == "exclude-label" for row in levers):
+        text = f"MetalLB {version} does not obey the exclude label"
+        raise refuse("PLAN-DRAIN-01", text, fix="bring MetalLB to 0.14.0 or newer first")
+    for row in levers:
+        if row.lever == "cordon":
+            yield f"{row.id}: MetalLB {version}: {row.note} [{row.provenance.source}]"
+
+
+def _enough_gateways(request: Request) -> None:
+    nodes = frozenset(node.name for node in request.site.gateway_nodes)
+    if len(nodes) < 2:
+        text = f"{len(nodes)} gateway node: moving it leaves 0 serving"
+        raise refuse("PLAN-N1-01", text, fix="label a second node as gateway, in another failure domain")
+    for gateway in request.site.gateways:
+        missing = nodes - serving(request.site, request.observed, gateway)
+        if missing:
+            raise _short(request, gateway, sorted(missing), len(nodes))
+
+
+def _short(request: Request, gateway: Gateway, missing: list[str], total: int) -> Exception:
+    routed, alive = in_rib(request.site, request.observed, gateway), ready(request.observed, gateway)
+    why = "; ".join(f"{n} {_why(n in routed, n in alive)}" for n in missing)
+    left = total - len(missing)
+    text = f"{arithmetic(left, total)} and the next move would leave {left - 1}: {why}"
+    fix = "bring those gateways back first (or resume the run that holds them), then plan again"
+    return refuse("PLAN-N1-02", text, where=f"gateway {gateway.name}, VIP {gateway.vip}", fix=fix)
+
+
+def _why(routed: bool, alive: bool) -> str:
+    return {
+        (False, False): "is neither in its ToR's RIB nor Ready",
+        (False, True): "is not in its ToR's RIB",
+        (True, False): "is not Ready",
+        (True, True): "serves",
+    }[routed, alive]
+
+
+def _nodes_are_free(request: Request, names: Collection[str]) -> None:
+    for state in request.observed.nodes:
+        if state.name in names and (state.cordoned or state.excluded):
+            mark = "cordoned" if state.cordoned else "excluded from load balancers"
+            owner = f"by rackroll run {state.owner}" if state.owner else "by someone else"
+            fix = f"resume run {state.owner}" if state.owner else "ask who did it; undo it, then plan again"
+            raise refuse("PLAN-OWNED-01", f"node {state.name} is {mark} {owner}", fix=fix)
