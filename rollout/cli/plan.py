@@ -62,20 +62,21 @@ def upgrade(
     """Move a mesh to a version: control plane first, then the data plane rack by rack."""
     from rollout.cli.world import build_world
     from rollout.engine.observe import observe
-    from rollout.planner.move import mesh_of, pinned
+    from rollout.planner.goals import role_of
+    from rollout.planner.preconditions import pinned
+    from rollout.planner.request import asked
     from rollout.planner.upgrade import plan_upgrade
+    from rollout.rules.book import book
     from rollout.site.load import load_site
 
     subject, _, version = target.partition("=")
     if not subject or not version:
         raise click.UsageError(f"--to {target}: expected SUBJECT=VERSION, for example --to istio=1.31.1")
     site = load_site(inventory)
-    mesh_of(site, subject)
-    pinned(version)
     world = build_world(site)
-    _show(
-        ctx, plan_upgrade(site, observe(world), world.roles, subject, version), output, out, detailed_exitcode
-    )
+    pinned(book(), role_of(world.roles, subject, site.name).kind, version)
+    found = asked(site, observe(world), world.roles, (subject, version))
+    _show(ctx, plan_upgrade(found), output, out, detailed_exitcode)
 
 
 def _show(ctx: click.Context, plan: Plan, output: str, out: Path | None, detailed_exitcode: bool) -> None:

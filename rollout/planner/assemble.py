@@ -95,4 +95,3 @@ class Hopping:
 def needed(standing: Standing, task: Task, node: str) -> bool:
     """A task that moves no version (a node's maintenance) is needed wherever it is asked for."""
     return task.version == "" or standing.held(task, node) - {task.version} != NONE
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rollout.model.observed import Observed
 from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
@@ -20,22 +21,24 @@ from rollout.model.step import (
 from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps, object_steps
 from rollout.planner.preconditions import bringup_preconditions
 from rollout.planner.proof import prove
+from rollout.planner.request import Request, as_request
 from rollout.planner.seal import seal, wave
-from rollout.rules.book import book
 
 
-def plan_bringup(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -> Plan:
+def plan_bringup(first: Request | Site, *rest: Any) -> Plan:
     """Every step stays in the plan even where it may already be true: it then finishes as "already".
 
     Raises PlanRefused where something runs at another version than the site's: that is an upgrade.
     """
+    request = as_request(first, *rest)
+    site, observed, roles = request.site, request.observed, request.roles
     targets = tuple(_targets(site, observed, roles))
     for target in targets:
-        bringup_preconditions(site, observed, target)
+        bringup_preconditions(request, target)
     waves = (*_hosts(site), *_fabric(site), *_metallb(site, roles["metallb"]))
     waves += tuple(w for mesh in site.meshes for w in _mesh(site, mesh, roles[mesh.name]))
     waves += wave("outside", _racks(site), Stage("probe", _outside(site)))
-    return seal(PlanKind.BRINGUP, site, observed, targets, waves, prove(site, observed, roles, book(), waves))
+    return seal(PlanKind.BRINGUP, request, targets, waves, prove(site, observed, roles, request.book, waves))
 
 
 def _targets(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -> Iterator[Target]:

@@ -14,16 +14,16 @@ def chart_steps(
     role: SubjectRole, stage: str, version: str, observed: Observed | None, gates: tuple[str, ...] = ()
 ) -> tuple[Step, ...]:
     """With ``observed``, only what is not deployed at ``version``; without, all of them (they finish as already)."""
-    wanted = [chart for chart in role.charts() if chart.stage == stage]
+    wanted = [(c, role.chart_version(c, version)) for c in role.charts() if c.stage == stage]
     if observed is not None:
-        wanted = [c for c in wanted if not _deployed(observed, c.namespace, c.release, version)]
+        wanted = [(c, at) for c, at in wanted if not _deployed(observed, c.namespace, c.release, at)]
     return tuple(
         Step(
             f"{role.name}/chart/{chart.release}",
-            InstallChart(role.name, chart.release, chart.namespace, chart.chart, version),
+            InstallChart(role.name, chart.release, chart.namespace, chart.chart, at),
             gates,
         )
-        for chart in wanted
+        for chart, at in wanted
     )
 
 

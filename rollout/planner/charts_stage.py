@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from rollout.model.plan import Stage
-from rollout.model.recipe import ChartsStage, CleanupStage, CommandStage, NodesStage, RecipeStage, ServersStage
+from rollout.model.recipe import (
+    ChartsStage,
+    CleanupStage,
+    CommandStage,
+    NodesStage,
+    RecipeStage,
+    ServersStage,
+)
 from rollout.model.step import (
     ApplyObjects,
     AwaitControlPlane,

@@ -36,7 +36,9 @@ def _metallb_can_withdraw(request: Request) -> Iterator[str]:
     try:
         levers = drain_levers(request.book, "metallb", version)
     except VersionInvalid as error:
-        raise refuse("PLAN-VERSION-01", str(error), fix="give MetalLB a full version in the site file") from None
+        raise refuse(
+            "PLAN-VERSION-01", str(error), fix="give MetalLB a full version in the site file"
+        ) from None
     if not any(row.lever == "exclude-label" for row in levers):
         text = f"MetalLB {version} does not obey the exclude label"
         raise refuse("PLAN-DRAIN-01", text, fix="bring MetalLB to 0.14.0 or newer first")

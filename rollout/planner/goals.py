@@ -38,7 +38,9 @@ def targets_of(request: Request) -> tuple[Target, ...]:
         role = role_of(request.roles, subject, request.site.name)
         if subject in found:
             text = f"{subject} is asked for twice: {found[subject].after} and {version}"
-            raise refuse("PLAN-SUBJECT-01", text, fix="name each subject once; use --via for a version on the way")
+            raise refuse(
+                "PLAN-SUBJECT-01", text, fix="name each subject once; use --via for a version on the way"
+            )
         before = running(request.observed, role)
         if before is None:
             text = f"{subject} is not installed"

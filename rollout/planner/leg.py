@@ -52,6 +52,12 @@ class Leg:
     def chart(self, release: str) -> ChartStep:
         return self.role.chart(release)
 
+    @property
+    def proxy(self) -> str:
+        """What the rules call this subject's proxies."""
+        kind = self.role.proxies()
+        return kind.component if kind is not None else "proxy"
+
     def component_version(self, component: str) -> str:
         return self.role.component_version(component, self.version)
 
@@ -76,9 +82,8 @@ class Leg:
 
     def _task(self, action: NodeAction) -> Task:
         match action:
-            case RestartProxies(component=component):
-                proxies = self.role.proxies()
-                name = proxies.component if proxies is not None else component
+            case RestartProxies():
+                name = self.proxy
             case ReplaceNodeAgents(components=components):
                 name = components[0]
             case CommandOnNode(component=component):

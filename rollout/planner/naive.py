@@ -6,51 +6,59 @@ told that it is meant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
-from rollout.model.observed import Observed
-from rollout.model.plan import Plan, PlanKind, Stage
-from rollout.model.role import SubjectRole
+from rollout.model.plan import Hop, Plan, PlanKind, Stage
 from rollout.model.site import Site
 from rollout.model.step import AwaitControlPlane, AwaitGateways, NaiveReplace, Step
 from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps
-from rollout.planner.move import Move, move_of
-from rollout.planner.preconditions import naive_preconditions
+from rollout.planner.goals import targets_of
+from rollout.planner.leg import Leg
+from rollout.planner.preconditions import goes_up, jump_is_legal, versions_are_known
 from rollout.planner.proof import describe
+from rollout.planner.request import Request, as_request
 from rollout.planner.seal import seal, wave
-from rollout.rules.book import book
+from rollout.planner.standing import standing
+from rollout.planner.upgrade import leg_of
 
 WARNING = "NEGATIVE CONTROL: replaces every gateway at once, without drain or withdraw; requests will be lost"
 
 
-def plan_naive_upgrade(
-    site: Site, observed: Observed, roles: Mapping[str, SubjectRole], subject: str, version: str
-) -> Plan:
+def plan_naive_upgrade(first: Request | Site, *rest: Any) -> Plan:
     """Same target and same skew rules as :func:`rollout.planner.upgrade.plan_upgrade`, none of its care for N-1."""
-    move = move_of(site, observed, roles, subject, version)
-    naive_preconditions(move)
-    racks = tuple(rack.name for rack in site.racks)
-    stages = (Stage("control plane", _charts(move)), Stage("everything", _replace(move)))
-    waves = wave("all racks at once", racks, *stages)
-    proof = describe(site, observed, roles, book(), waves)
-    return seal(PlanKind.UPGRADE, site, observed, (move.goal,), waves, proof, (WARNING,) if waves else ())
+    request = as_request(first, *rest)
+    targets = targets_of(request)
+    versions_are_known(request, targets)
+    stages: list[Stage] = []
+    for target in targets:
+        goes_up(request, target)
+        leg = leg_of(request, Hop(target.subject, target.before or "", target.after))
+        jump_is_legal(request, leg)
+        stages += [Stage("control plane", _charts(request, leg)), Stage("everything", _replace(request, leg))]
+    waves = wave("all racks at once", tuple(rack.name for rack in request.site.racks), *stages)
+    proof = describe(request.site, request.observed, request.roles, request.book, waves)
+    return seal(PlanKind.UPGRADE, request, targets, waves, proof, (WARNING,) if waves else ())
 
 
-def _charts(move: Move) -> tuple[Step, ...]:
-    control = chart_steps(move.role, CONTROL_PLANE, move.version, move.observed)
+def _charts(request: Request, leg: Leg) -> tuple[Step, ...]:
+    control = chart_steps(leg.role, CONTROL_PLANE, leg.version, request.observed)
     if control:
-        control += (Step(f"{move.mesh.name}/control-plane", AwaitControlPlane(move.mesh.name, move.version)),)
-    return control + chart_steps(move.role, GATEWAYS, move.version, move.observed)
+        control += (Step(f"{leg.subject}/control-plane", AwaitControlPlane(leg.subject, leg.version)),)
+    return control + chart_steps(leg.role, GATEWAYS, leg.version, request.observed)
 
 
-def _replace(move: Move) -> tuple[Step, ...]:
-    nodes = tuple(node.name for node in move.site.nodes if move.moves(node))
+def _replace(request: Request, leg: Leg) -> tuple[Step, ...]:
+    runs = standing(request.observed).proxies.get(leg.subject, {})
+    version = leg.component_version(leg.proxy)
+    nodes = tuple(n.name for n in request.site.nodes if runs.get(n.name, frozenset()) - {version})
     if not nodes:
         return ()
     waits = tuple(
-        Step(f"{move.mesh.name}/gateway/{g.name}", AwaitGateways(g.name)) for g in move.mesh.gateways
+        Step(f"{leg.subject}/gateway/{g.name}", AwaitGateways(g.name))
+        for g in request.site.gateways
+        if g.mesh == leg.subject
     )
-    return (Step(f"{move.mesh.name}/naive", NaiveReplace(nodes, move.mesh.name)), *waits)
+    return (Step(f"{leg.subject}/naive", NaiveReplace(nodes, leg.subject)), *waits)
 
 
 def is_negative_control(plan: Plan) -> bool:

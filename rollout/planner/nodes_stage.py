@@ -59,7 +59,10 @@ class Walk:
         """Two changes of a VIP's next-hops for each component of each node that would be drained on its own."""
         nodes = {node.name: node for node in self.frame.site.gateway_nodes}
         drains = (
-            _components(task) for name, tasks in self.work.items() if name in nodes for task in tasks
+            _components(task)
+            for name, tasks in self.work.items()
+            if name in nodes
+            for task in tasks
             if self._takes_routes(nodes[name], task)
         )
         return 2 * sum(drains)

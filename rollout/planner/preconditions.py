@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from rollout.model.observed import Observed
 from rollout.model.plan import Target
 from rollout.model.role import SubjectRole
+from rollout.planner.leg import Leg
 from rollout.planner.refuse import refuse, require
 from rollout.planner.request import Request
 from rollout.planner.standing import bare
@@ -17,6 +18,7 @@ from rollout.rules.evaluate import (
     UnknownLine,
     VersionInvalid,
     downgrade_verdicts,
+    jump_verdicts,
     latest_patch,
     place,
     support_verdicts,
@@ -50,7 +52,9 @@ def versions_are_known(request: Request, targets: Iterable[Target]) -> None:
         role, book = request.roles[target.subject], request.book
         pinned(book, role.kind, target.after)
         fix = "see `helm list -A`; install a released version, or add its line to the rules' data"
-        observed_release(book, role.kind, target.before or "", f"the installed {role.name} cannot be placed", fix)
+        observed_release(
+            book, role.kind, target.before or "", f"the installed {role.name} cannot be placed", fix
+        )
         for version, what in _running(request.observed, role):
             if version:
                 fix = "restart that pod, or take it out of the mesh"
@@ -97,7 +101,16 @@ def goes_up(request: Request, target: Target) -> None:
         raise refuse("PLAN-DOWN-01", text, fix="take the run back with `rackroll rollback` instead")
 
 
-def kubernetes_is_supported(request: Request, kind: str, version: str, kubernetes: str | None) -> Iterator[RuleVerdict]:
+def jump_is_legal(request: Request, leg: Leg) -> None:
+    for verdict in jump_verdicts(
+        request.book, leg.role.kind, leg.recipe.method, leg.hop.before, leg.hop.after
+    ):
+        require(verdict, where=leg.subject)
+
+
+def kubernetes_is_supported(
+    request: Request, kind: str, version: str, kubernetes: str | None
+) -> Iterator[RuleVerdict]:
     """Refuses; yields what only warns."""
     for verdict in support_verdicts(request.book, kind, version, kubernetes, today=request.today):
         require(verdict, where=kind)

@@ -9,11 +9,14 @@ from rollout.rules.evaluate import RuleVerdict
 
 OURS = MappingProxyType(
     {
-        "PLAN-SUBJECT-01": "only a subject that this site has and that can move node by node is planned",
+        "PLAN-SUBJECT-01": "only a subject that this site has is planned, once",
         "PLAN-VERSION-01": "a version names exactly one release; nothing floats",
         "PLAN-VERSION-02": "a release line without a support row is unknown, and unknown is not planned",
         "PLAN-VERSION-03": "bringup installs what is absent; what runs at another version is an upgrade",
         "PLAN-OBSERVED-01": "what runs must be readable as a version before it can be moved",
+        "PLAN-OBSERVED-02": "what runs must be of a release line that the rules know",
+        "PLAN-OBSERVED-03": "what moves node by node must have been seen on the nodes: no data is not up to date",
+        "PLAN-DOWN-01": "an upgrade never goes below what runs; going back has another order",
         "PLAN-CHART-01": "a Helm release that is mid-operation belongs to someone",
         "PLAN-OWNED-01": "a cordon or exclude label that is not ours is never worked around",
         "PLAN-DRAIN-01": "MetalLB must have a way to withdraw one node",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import date
+from typing import Any
 
 from rollout.model.observed import Observed
 from rollout.model.plan import Options
 from rollout.model.role import SubjectRole
-from rollout.model.site import Node, Site
+from rollout.model.site import Site
 from rollout.rules.book import RuleBook, book
 
 
@@ -17,8 +18,8 @@ from rollout.rules.book import RuleBook, book
 class Request:
     """``targets`` are (subject, version) in the order asked for; ``via`` are versions a path must pass through.
 
-    ``one_jump`` refuses a move of several hops instead of planning them. ``now`` only judges how old the rules
-    are, so that planning stays pure. ``chosen`` None means every node; it comes from ``options.limit``.
+    ``one_jump`` refuses a move of several hops instead of planning them. ``today`` judges how old the rules are
+    and which lines have ended; None asks neither, so that a plan made twice is the same plan.
     """
 
     site: Site
@@ -27,12 +28,9 @@ class Request:
     book: RuleBook
     targets: tuple[tuple[str, str], ...] = ()
     options: Options = field(default_factory=Options)
-    now: datetime = datetime.min.replace(tzinfo=UTC)
+    today: date | None = None
     via: tuple[tuple[str, str], ...] = ()
     one_jump: bool = False
-
-    def node_order(self) -> tuple[Node, ...]:
-        return self.site.nodes
 
 
 def asked(
@@ -42,5 +40,13 @@ def asked(
     *targets: tuple[str, str],
     options: Options | None = None,
 ) -> Request:
-    """A request with our own rules and no wishes but its targets: what tests and the demo need."""
+    """A request with our own rules and no wish but its targets: what tests and the demo need."""
     return Request(site, observed, roles, book(), tuple(targets), options or Options())
+
+
+def as_request(first: Request | Site, *rest: Any) -> Request:
+    """Thin: goes with the last caller that gives site, observed, roles, subject and version one by one."""
+    if isinstance(first, Request):
+        return first
+    observed, roles, *target = rest
+    return asked(first, observed, roles, *([(target[0], target[1])] if target else []))

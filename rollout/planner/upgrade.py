@@ -6,9 +6,11 @@ Knows no product: what moves and in which order is each role's recipe.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from rollout.model.plan import Hop, Plan, PlanKind, Target
 from rollout.model.recipe import NodesStage, NoRecipe, ReplaceNodeAgents
+from rollout.model.site import Site
 from rollout.planner.assemble import Hopping
 from rollout.planner.enough import require_enough
 from rollout.planner.gates import gates_of
@@ -19,23 +21,24 @@ from rollout.planner.preconditions import (
     agents_were_seen,
     charts_are_at_rest,
     goes_up,
+    jump_is_legal,
     kubernetes_is_supported,
     newer_than_known,
     versions_are_known,
 )
 from rollout.planner.proof import prove
-from rollout.planner.refuse import RuleRefused, require
-from rollout.planner.request import Request
+from rollout.planner.refuse import RuleRefused
+from rollout.planner.request import Request, as_request
 from rollout.planner.seal import seal
 from rollout.planner.standing import standing
-from rollout.rules.evaluate import jump_verdicts
 
 
-def plan_upgrade(request: Request) -> Plan:
+def plan_upgrade(first: Request | Site, *rest: Any) -> Plan:
     """Only what is not yet at its target is in the plan; nothing to do gives a plan with no steps.
 
     Raises PlanRefused with the rule that forbids it, the numbers, the rule's source and the way out.
     """
+    request = as_request(first, *rest)
     targets = targets_of(request)
     versions_are_known(request, targets)
     for target in targets:
@@ -44,8 +47,7 @@ def plan_upgrade(request: Request) -> Plan:
     hops = tuple(Hop(t.subject, t.before or "", t.after) for t in targets)
     legs = tuple(leg_of(request, hop) for hop in hops)
     for leg in legs:
-        for verdict in jump_verdicts(request.book, leg.role.kind, leg.recipe.method, leg.hop.before, leg.hop.after):
-            require(verdict, where=leg.subject)
+        jump_is_legal(request, leg)
     built = Hopping(frame_of(request), legs).build(standing(request.observed))
     warnings = (*require_enough(request, built.waves), *_warnings(request, targets, legs))
     proof = prove(request.site, request.observed, request.roles, request.book, built.waves)

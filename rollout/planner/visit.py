@@ -67,7 +67,9 @@ def together(visits: Iterable[Visit]) -> tuple[Step, ...]:
 def phases(visit: Visit) -> Phases:
     """Every step that takes something away is gated; the way back is not, it can only help."""
     node, drained = visit.node, any(isinstance(t.action, CommandOnNode) for t in visit.tasks)
-    empty: tuple[Row, ...] = (("evict-all", EvictAll(node), visit.gates.emptying(visit.routes)),) if drained else ()
+    empty: tuple[Row, ...] = (
+        (("evict-all", EvictAll(node), visit.gates.emptying(visit.routes)),) if drained else ()
+    )
     rows = (
         tuple(_leave(visit)),
         empty,
@@ -76,7 +78,9 @@ def phases(visit: Visit) -> Phases:
         tuple(_back(visit)),
     )
     key = f"{visit.prefix}/{node}/"
-    return tuple(tuple(Step(key + verb, effect, gates, node) for verb, effect, gates in phase) for phase in rows)
+    return tuple(
+        tuple(Step(key + verb, effect, gates, node) for verb, effect, gates in phase) for phase in rows
+    )
 
 
 def _leave(visit: Visit) -> Iterator[Row]:
