@@ -1,4 +1,4 @@
-"""What must hold before a plan exists: versions, paths and charts. One function per question, each refusing with its rule."""
+"""What must hold before a plan exists: versions and charts. One function per question, each refusing with its rule."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def newer_than_known(book: RuleBook, kind: str, version: str) -> str | None:
     latest = latest_patch(book, kind, goal.line)
     if latest is None or goal <= place(book, kind, latest):
         return None
-    return f"{kind} {version} is newer than any release of {goal.line} that the rules have seen ({latest}): make sure it exists"
+    return f"{kind} {version}: the newest {goal.line} that the rules have seen is {latest}; make sure that it exists"
 
 
 def charts_are_at_rest(observed: Observed, role: SubjectRole) -> None:

@@ -19,6 +19,7 @@ from rollout.planner.codec import dump, load, read_plan, to_document
 from rollout.planner.naive import is_negative_control, plan_naive_upgrade
 from rollout.planner.refuse import RuleRefused
 from rollout.planner.render import render_plan
+from rollout.planner.request import asked
 from rollout.planner.titles import title
 from rollout.planner.upgrade import plan_upgrade
 from rollout.rules.n1 import floor
@@ -103,7 +104,7 @@ def test_only_what_is_not_yet_there_is_planned() -> None:
         if pod.node.startswith("r2") and pod.gateway:
             pod.version = "1.30.3"
     plan = plan_upgrade(small, observe(live), live.roles, "istio", "1.31.1")
-    assert [wave.name for wave in plan.waves] == ["rack r2"]
+    assert [wave.name for wave in plan.waves] == ["canary node r2n1", "canary rack r2"]
     assert {step.node for _, _, _, step in plan.numbered()} == {"r2n1", "r2n2"}
 
 
@@ -124,12 +125,21 @@ def test_the_proof_has_every_state_and_none_is_below_n_minus_1() -> None:
         assert all(verdict.holds for verdict in configuration.verdicts)
 
 
-def test_a_plan_warns_of_other_meshes_gateways_that_lose_their_routes_undrained() -> None:
+def test_a_gateway_that_is_drained_but_not_moved_is_let_live_again_before_its_route_returns() -> None:
     alone = site()
     other = replace(alone.gateways[0], name="other-ingress", mesh="other", vip=ip_address("203.0.113.2"))
     shared = replace(alone, meshes=(*alone.meshes, replace(alone.meshes[0], name="other", gateways=(other,))))
-    assert upgrade(alone).warnings == ()
-    assert "other-ingress are reset" in upgrade(shared).warnings[0]
+    found = observe(running(alone)[1])
+    stays = tuple(
+        replace(p, mesh="other", gateway="other-ingress", pod=f"other-{p.pod}")
+        for p in found.proxies
+        if p.gateway
+    )
+    rib = (*found.rib, *(replace(entry, vip=other.vip) for entry in found.rib))
+    both = replace(found, proxies=(*found.proxies, *stays), rib=rib)
+    verbs = kinds(plan_upgrade(asked(shared, both, roles(shared), ("istio", "1.31.1"))), "r1n1")
+    assert verbs[4:8] == ["Evict", "RestoreGateways", "AwaitNodeReady", "Uncordon"]
+    assert "RestoreGateways" not in kinds(upgrade(alone), "r1n1")
 
 
 def test_the_negative_control_says_so_and_its_proof_shows_what_breaks() -> None:

@@ -85,8 +85,8 @@ def test_a_kubernetes_outside_the_range_is_refused() -> None:
     assert refused(small, found, "1.31.1").rule == "ISTIO-K8S-131"
 
 
-@pytest.mark.parametrize("subject", ["linkerd", "metallb", ""])
-def test_a_subject_that_cannot_move_is_refused(subject: str) -> None:
+@pytest.mark.parametrize("subject", ["linkerd", "metal-lb", ""])
+def test_a_subject_that_the_site_lacks_is_refused(subject: str) -> None:
     small = site()
     assert refused(small, seen(small), "1.31.1", subject).rule == "PLAN-SUBJECT-01"
 
