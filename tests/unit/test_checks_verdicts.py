@@ -13,7 +13,7 @@ from rollout.checks.facts import Facts, GatewayFacts, Unknown
 from rollout.checks.registry import DuplicateCheck, Need, Registry
 from rollout.model.gate import Verdict
 from rollout.model.observed import NodeState, ProbeResult
-from rollout.planner import transaction
+from rollout.planner import gates
 from rollout.planner.refuse import OURS
 from rollout.rules.book import book
 
@@ -117,7 +117,7 @@ def test_one_id_cannot_name_two_checks() -> None:
 
 
 def test_gates_that_plans_name_are_checks_that_exist() -> None:
-    named = {transaction.N1_WITHOUT, transaction.N1_NOW, transaction.ROUTE_GONE, transaction.NODE_FREE}
+    named = {gates.N1_WITHOUT, gates.N1_NOW, gates.ROUTE_GONE, gates.NODE_FREE}
     assert named <= set(catalogue())
 
 
