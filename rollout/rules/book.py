@@ -85,8 +85,11 @@ class RuleBook:
         return next((row for row in self.rows if row.id == id_), None)
 
     def as_of(self, kind: str) -> date:
-        """The oldest date among the kind's rows that can still change: a table of an ended line is not edited."""
-        return min(row.date for row in self._of(kind) if not _ended(row))
+        """The oldest date among the kind's rows that decide and can still change.
+
+        The table of a line that had ended when it was read is not edited any more.
+        """
+        return min(row.date for row in self._of(kind) if isinstance(row, _DECIDING) and not _ended(row))
 
     def oldest(self, kinds: Collection[str]) -> date:
         return min(self.as_of(kind) for kind in kinds)
@@ -94,8 +97,11 @@ class RuleBook:
     def _of(self, kind: str) -> Iterator[AnyRow]:
         family = FAMILY.get(kind, kind)
         for row in self.rows:
-            if row.subject == kind or (isinstance(row, SupportRow) and row.subject == family):
+            if row.subject == kind or (row.subject == family and isinstance(row, SupportRow)):
                 yield row
+
+
+_DECIDING = (SkewRow, JumpRow, PairRow, SupportRow)
 
 
 def _ended(row: AnyRow) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout.rules.book import RuleBook
-from rollout.rules.release import OUT_OF_REACH, Release, distance, place
+from rollout.rules.release import OUT_OF_REACH, Release, distance, leaps, place
 from rollout.rules.rows import JumpRow, Severity
 from rollout.rules.support import latest_patch
 from rollout.rules.verdict import RuleVerdict
-from rollout.rules.version import minor_pair, parse
 
 
 def jump_verdicts(book: RuleBook, kind: str, method: str, before: str, after: str) -> tuple[RuleVerdict, ...]:
@@ -25,7 +24,7 @@ def jump_verdicts(book: RuleBook, kind: str, method: str, before: str, after: st
 def _verdicts(book: RuleBook, row: JumpRow, before: Release, after: Release) -> Iterator[RuleVerdict]:
     step = distance(before, after)
     down = row.down or 0
-    exempt = any(_exempts(e.since, e.to_line, e.edition, before, after) for e in row.exceptions)
+    exempt = leaps(row.exceptions, before, after)
     holds = -down <= step <= row.up or exempt
     text = f"{before} -> {after} is {_minors(step)}, allowed {-down}..+{row.up} in one hop"
     if step < 0 and row.down is None:
@@ -35,18 +34,6 @@ def _verdicts(book: RuleBook, row: JumpRow, before: Release, after: Release) -> 
     yield RuleVerdict(row.id, holds, text, row.fix, row.provenance)
     if row.latest_patch_first and step:
         yield from _latest_first(book, row, before)
-
-
-def _exempts(since: str, to_line: str, edition: str, before: Release, after: Release) -> bool:
-    low = parse(since)
-    start = parse(before.text)
-    same_line = start.line == low.line and start >= low
-    editions = all(_edition(r) == edition for r in (before, after))
-    return same_line and editions and minor_pair(after.line) == minor_pair(to_line)
-
-
-def _edition(release: Release) -> str:
-    return release.text.partition("+")[2]
 
 
 def _latest_first(book: RuleBook, row: JumpRow, before: Release) -> Iterator[RuleVerdict]:

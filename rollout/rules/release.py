@@ -7,13 +7,13 @@ Distances are differences of ``index``. Within a major they count minors; across
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, total_ordering
 from typing import Any
 
 from rollout.rules.book import RuleBook
-from rollout.rules.rows import FAMILY, SupportRow
+from rollout.rules.rows import FAMILY, Leap, SupportRow
 from rollout.rules.version import VersionInvalid, minor_pair, parse
 
 OUT_OF_REACH = 1000
@@ -66,6 +66,32 @@ def place(book: RuleBook, kind: str, text: str) -> Release:
     if kind == "linkerd":
         return _linkerd(book, text.strip())
     return _semver(book, kind, _spelled(kind, text.strip()))
+
+
+def unlisted(kind: str, text: str) -> Release:
+    """A component with numbers of its own, which no support row lists: minors count within a major only."""
+    version = parse(text)
+    index = version.major * OUT_OF_REACH + version.minor
+    return Release(kind, str(version), version.line, index, (index, 1, version, ""))
+
+
+def leaps(exceptions: Iterable[Leap], before: Release, after: Release) -> bool:
+    """Whether upstream allows this wider step: from the same line at or above ``since``, editions alike."""
+    return any(_leaps(leap, before, after) for leap in exceptions)
+
+
+def leaps_from(leap: Leap, before: Release) -> bool:
+    since, start = parse(leap.since), parse(before.text)
+    return start.line == since.line and start >= since and _edition(before) == leap.edition
+
+
+def _leaps(leap: Leap, before: Release, after: Release) -> bool:
+    lands = minor_pair(after.line) == minor_pair(leap.to_line) and _edition(after) == leap.edition
+    return lands and leaps_from(leap, before)
+
+
+def _edition(release: Release) -> str:
+    return release.text.partition("+")[2]
 
 
 def distance(low: Release, high: Release) -> int:

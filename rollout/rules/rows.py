@@ -75,30 +75,8 @@ class Narrower:
     max_behind: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkewRow(Row):
-    """Each follower may trail its leader by ``max_behind`` minors and lead it by ``max_ahead``; None is no limit.
-
-    With leaders at several versions the distance behind is measured from ``behind_ref`` and the one ahead from
-    ``lead_ref``. ``table`` True: legal pairs are the pair rows, and no distance is computed. ``transient_ok``: the
-    bounds hold at rest; while components roll, one minor more each way is expected.
-    """
-
-    leader: str
-    followers: tuple[str, ...]
-    max_behind: int | None = None
-    max_ahead: int | None = None
-    behind_ref: Literal["newest", "oldest"] = "newest"
-    lead_ref: Literal["newest", "oldest"] = "oldest"
-    narrower: Narrower | None = None
-    transient_ok: bool = False
-    table: bool = False
-    severity: Severity = Severity.REFUSE
-    fix: str
-
-
 @dataclass(frozen=True, slots=True)
-class Exception_:
+class Leap:
     """A wider step that upstream allows from releases of one line at or above ``since``, to ``to_line``.
 
     ``edition`` is the build suffix that both ends must carry, such as ``ent``.
@@ -110,6 +88,35 @@ class Exception_:
     to_line: str
     edition: str = ""
 
+    def __post_init__(self) -> None:
+        parse(self.since)
+        minor_pair(self.to_line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkewRow(Row):
+    """Each follower may trail its leader by ``max_behind`` minors and lead it by ``max_ahead``; None is no limit.
+
+    With leaders at several versions the distance behind is measured from ``behind_ref`` and the one ahead from
+    ``lead_ref``. ``table`` True: legal pairs are the pair rows, and no distance is computed. ``transient_ok``: the
+    bounds hold at rest; while components roll, one minor more each way is expected. ``own_numbers``: these components
+    are not numbered like the subject (Consul's chart). ``exceptions``: wider moves during which both ends run.
+    """
+
+    leader: str
+    followers: tuple[str, ...]
+    max_behind: int | None = None
+    max_ahead: int | None = None
+    behind_ref: Literal["newest", "oldest"] = "newest"
+    lead_ref: Literal["newest", "oldest"] = "oldest"
+    narrower: Narrower | None = None
+    transient_ok: bool = False
+    table: bool = False
+    own_numbers: bool = False
+    exceptions: tuple[Leap, ...] = ()
+    severity: Severity = Severity.REFUSE
+    fix: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JumpRow(Row):
@@ -118,7 +125,7 @@ class JumpRow(Row):
     method: Literal["in-place", "revision", "any"]
     up: int
     down: int | None = None
-    exceptions: tuple[Exception_, ...] = ()
+    exceptions: tuple[Leap, ...] = ()
     latest_patch_first: bool = False
     fix: str
 

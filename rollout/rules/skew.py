@@ -6,7 +6,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from rollout.rules.book import RuleBook
-from rollout.rules.release import OUT_OF_REACH, Release, distance, line_indexes, place
+from rollout.rules.release import (
+    OUT_OF_REACH,
+    Release,
+    distance,
+    leaps,
+    leaps_from,
+    line_indexes,
+    place,
+    unlisted,
+)
 from rollout.rules.rows import PairRow, SkewRow
 from rollout.rules.verdict import RuleVerdict
 from rollout.rules.version import minor_pair, parse
@@ -53,13 +62,16 @@ def _walk(
             leaders, followers = running[rule.leader], running[follower]
             if rule.table:
                 yield _by_table(book, rule, follower, leaders, followers, at_rest)
+            elif rule.leader == follower and rule.max_behind is not None:
+                yield _by_spread(rule, follower, _placed(book, rule, followers), at_rest)
             else:
-                placed = [_placed(book, kind, texts) for texts in (leaders, followers)]
+                placed = [_placed(book, rule, texts) for texts in (leaders, followers)]
                 yield _by_distance(rule, follower, placed[0], placed[1], at_rest, revisions)
 
 
-def _placed(book: RuleBook, kind: str, texts: Sequence[str]) -> list[Release]:
-    return sorted(place(book, kind, text) for text in texts)
+def _placed(book: RuleBook, rule: SkewRow, texts: Sequence[str]) -> list[Release]:
+    kind = rule.subject
+    return sorted(unlisted(kind, text) if rule.own_numbers else place(book, kind, text) for text in texts)
 
 
 def _by_distance(
@@ -83,6 +95,16 @@ def _by_distance(
     return RuleVerdict(rule.id, holds, text, rule.fix, rule.provenance, rule.severity)
 
 
+def _by_spread(rule: SkewRow, name: str, running: list[Release], at_rest: bool) -> RuleVerdict:
+    """Instances of one component among each other: how far the newest is from the oldest."""
+    allowed = (rule.max_behind or 0) + (1 if rule.transient_ok and not at_rest else 0)
+    apart = distance(running[0], running[-1])
+    leap = leaps(rule.exceptions, running[0], running[-1])
+    text = f"{name} {_list(running)}: {_minors(apart)} apart, allowed {allowed}"
+    text += ", and upstream's exception covers it" if leap else ""
+    return RuleVerdict(rule.id, apart <= allowed or leap, text, rule.fix, rule.provenance, rule.severity)
+
+
 def _behind(rule: SkewRow, leaders: list[Release], follower: Release) -> tuple[int, int]:
     """How far behind, measured as the rule says: from the newest leader for trailing, from the oldest for leading."""
     trail = leaders[-1] if rule.behind_ref == "newest" else leaders[0]
@@ -93,8 +115,6 @@ def _behind(rule: SkewRow, leaders: list[Release], follower: Release) -> tuple[i
 def _within(rule: SkewRow, leaders: list[Release], follower: Release, slack: int) -> bool:
     ahead, behind = _behind(rule, leaders, follower)
     limit = _limit(rule, follower)
-    if rule.leader in rule.followers and rule.max_behind is not None:
-        return behind <= rule.max_behind + slack
     return (limit is None or behind <= limit + slack) and (
         rule.max_ahead is None or -ahead <= rule.max_ahead + slack
     )
@@ -128,16 +148,22 @@ def _span(low: int, high: int) -> str:
         return "another major"
     if low != high:
         return f"{low}..{high} minors behind"
-    word = "ahead" if low < 0 else "behind"
-    return f"{abs(low)} minor{'' if abs(low) == 1 else 's'} {word}"
+    return f"{_minors(low)} {'ahead' if low < 0 else 'behind'}"
+
+
+def _minors(count: int) -> str:
+    if abs(count) >= OUT_OF_REACH:
+        return "another major"
+    return f"{abs(count)} minor{'' if abs(count) == 1 else 's'}"
 
 
 def _by_table(
     book: RuleBook, rule: SkewRow, name: str, leaders: Sequence[str], followers: Sequence[str], at_rest: bool
 ) -> RuleVerdict:
-    lines = sorted({place(book, rule.subject, text).line for text in leaders}, key=minor_pair)
+    placed = _placed(book, rule, leaders)
     near = rule.transient_ok and not at_rest
-    tables = [_partners(book, rule, name, line, near) for line in lines]
+    lines = [leader.line for leader in placed]
+    tables = [_partners(book, rule, name, leader, near) for leader in placed]
     seen = sorted({parse(text).line for text in followers}, key=minor_pair)
     holds = all(line in table for table in tables for line in seen)
     listed = "; ".join(
@@ -151,11 +177,14 @@ def _table_words(leader: str, line: str, partners: tuple[str, ...]) -> str:
     return f"{leader} {line} goes with {', '.join(partners) or 'nothing that a row names'}"
 
 
-def _partners(book: RuleBook, rule: SkewRow, name: str, line: str, near: bool) -> tuple[str, ...]:
-    """Lines of the follower that the table gives; ``near`` adds those of the lines right before and after."""
+def _partners(book: RuleBook, rule: SkewRow, name: str, leader: Release, near: bool) -> tuple[str, ...]:
+    """Lines of the follower that the table gives; ``near`` adds those of the lines it may be on its way to."""
     indexes = line_indexes(book, rule.subject)
-    reach = 1 if near else 0
-    rows = [r for r in _pairs(book, rule, name) if abs(indexes.get(r.line, -9) - indexes[line]) <= reach]
+    at = {leader.line}
+    if near:
+        at |= {line for line, index in indexes.items() if abs(index - leader.index) <= 1}
+        at |= {leap.to_line for leap in rule.exceptions if leaps_from(leap, leader)}
+    rows = [row for row in _pairs(book, rule, name) if row.line in at]
     return tuple(dict.fromkeys(partner.line for row in rows for partner in row.partners))
 
 

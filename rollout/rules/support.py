@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 
 from rollout.rules.book import RuleBook
@@ -75,30 +76,60 @@ def kubernetes_verdict(row: SupportRow, name: str, kubernetes: str) -> RuleVerdi
     if not said:
         text = f"{name}: upstream publishes no Kubernetes range"
         return RuleVerdict(row.id, True, text, _RANGE_FIX, row.provenance)
-    broken = [severity for span, severity, _ in said if not _inside(kubernetes, span)]
-    severity = _worst(broken) if broken else row.severity
-    applied = [span for span, its, _ in said if severity is Severity.WARN or its is Severity.REFUSE]
-    low, high = _narrowest(applied or [span for span, _, _ in said])
+    broken = [one for one in said if not one.covers(kubernetes)]
+    refused = any(one.severity is Severity.REFUSE for one in broken)
+    severity = Severity.REFUSE if refused or not broken else Severity.WARN
+    low, high = _narrowest(row, broken or list(said))
     verb = "supports" if row.severity is Severity.REFUSE else "is tested on"
     text = f"{name} {verb} Kubernetes {low}..{high}, the cluster runs {kubernetes}{_sources(row)}"
     return RuleVerdict(row.id, not broken, text, _RANGE_FIX, row.provenance, severity)
 
 
-def statements(row: SupportRow) -> tuple[tuple[tuple[str, str], Severity, str], ...]:
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One source's range of Kubernetes minors, inclusive; ``high`` None is no upper end."""
+
+    low: str
+    high: str | None
+    severity: Severity
+    source: str
+
+    def covers(self, kubernetes: str) -> bool:
+        at = minor_pair(kubernetes)
+        return minor_pair(self.low) <= at and (self.high is None or at <= minor_pair(self.high))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.low}..{self.high} ({self.source})"
+            if self.high
+            else f"{self.low} or newer ({self.source})"
+        )
+
+
+def statements(row: SupportRow) -> tuple[Statement, ...]:
     """Every source's range with the severity it is applied with: the row's own, its claims', the code's floor."""
     if row.kubernetes is None:
         return ()
-    own = (row.kubernetes, row.severity, row.source)
-    claims = tuple((c.kubernetes, c.severity, c.source) for c in row.claims if c.kubernetes is not None)
-    floor = ((row.code_floor, row.kubernetes[1]), row.severity, "the code") if row.code_floor else None
-    return (own, *claims, *((floor,) if floor else ()))
+    own = Statement(*row.kubernetes, row.severity, row.source)
+    claims = tuple(
+        Statement(*c.kubernetes, c.severity, c.source) for c in row.claims if c.kubernetes is not None
+    )
+    floor = (Statement(row.code_floor, None, Severity.REFUSE, "the code itself"),) if row.code_floor else ()
+    return (own, *claims, *floor)
 
 
 def kubernetes_range(row: SupportRow) -> tuple[str, str] | None:
-    """What is applied: the intersection of all statements that refuse (or, where none does, of those that warn)."""
+    """What is applied: the intersection of the statements of the row's own severity and stricter."""
     said = statements(row)
-    refusing = [span for span, severity, _ in said if severity is Severity.REFUSE]
-    return _narrowest(refusing or [span for span, _, _ in said]) if said else None
+    refusing = [one for one in said if one.severity is Severity.REFUSE]
+    return _narrowest(row, refusing if row.severity is Severity.REFUSE else list(said)) if said else None
+
+
+def _narrowest(row: SupportRow, said: list[Statement]) -> tuple[str, str]:
+    """Lowest and highest that all of these allow; the row's own ends where they say nothing."""
+    assert row.kubernetes is not None
+    highs = [one.high for one in said if one.high is not None]
+    return max((one.low for one in said), key=minor_pair), min(highs or [row.kubernetes[1]], key=minor_pair)
 
 
 def ends(row: SupportRow) -> date | None:
@@ -107,24 +138,17 @@ def ends(row: SupportRow) -> date | None:
     return min(named, default=None)
 
 
-def _narrowest(spans: list[tuple[str, str]]) -> tuple[str, str]:
-    return max((low for low, _ in spans), key=minor_pair), min((high for _, high in spans), key=minor_pair)
-
-
-def _worst(severities: list[Severity]) -> Severity:
-    return Severity.REFUSE if Severity.REFUSE in severities else Severity.WARN
-
-
 def _inside(kubernetes: str, span: tuple[str, str]) -> bool:
     return minor_pair(span[0]) <= minor_pair(kubernetes) <= minor_pair(span[1])
 
 
 def _sources(row: SupportRow) -> str:
-    said = {span for span, _, _ in statements(row)}
-    if len(said) < 2:
+    said = statements(row)
+    if len({(one.low, one.high) for one in said if one.high}) < 2 and all(
+        one.low == said[0].low for one in said
+    ):
         return ""
-    each = "; ".join(f"{low}..{high} ({source})" for (low, high), _, source in statements(row))
-    return f" [sources differ, the stricter is applied: {each}]"
+    return f" [sources differ, the stricter is applied: {'; '.join(map(str, said))}]"
 
 
 def _eol_note(row: SupportRow) -> str:
