@@ -41,11 +41,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One subject's step along the way of a plan that cannot go there at once."""
+    """One subject's step along the way of a plan that cannot go there at once.
+
+    ``component`` is empty where the subject moves as one; Kubernetes' API servers and kubelets move apart.
+    ``before`` and ``after`` are equal where a data plane that was left behind is brought up first.
+    """
 
     subject: str
     before: str
     after: str
+    component: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,3 +50,20 @@ def proxy_of(kind: str) -> str:
 def control_of(kind: str) -> tuple[str, ...]:
     """Components that PLAN-WINDOW-01 counts as control plane or identity."""
     return (CONTROL.get(kind, "control-plane"), *IDENTITY.get(kind, ()))
+
+
+HOP_ORDER: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "istio": ("istiod", "proxy"),
+        "istio-ambient": ("istiod", "cni", "ztunnel", "proxy"),
+        "linkerd": ("control-plane", "proxy"),
+        "cilium": ("operator", "agent"),
+        "consul": ("server",),
+        "metallb": ("controller", "speaker"),
+    }
+)
+"""Components that carry the subject's own version, in the order in which a hop upwards moves them.
+
+Kubernetes is not here: its API servers and its kubelets move apart. What is numbered apart (Consul's dataplane)
+is not here either: the proof of the plan asks about it.
+"""

@@ -22,6 +22,8 @@ OURS = MappingProxyType(
         "PLAN-DRAIN-01": "MetalLB must have a way to withdraw one node",
         "PLAN-N1-01": "a VIP with fewer than two gateway nodes is emptied by moving one",
         "PLAN-N1-02": "a gateway that is already missing uses up the one that may be out",
+        "PLAN-PATH-01": "a plan exists only if some order of hops is legal in every state between",
+        "PLAN-PATH-02": "every release on the way is named, by the operator or by the rules' data",
         "PLAN-WINDOW-01": "no wave takes a control plane or identity in hand together with every gateway",
         "PLAN-FORMAT-01": "a plan file is canonical JSON of a known format",
         "PLAN-EDITED-01": "a plan's id is the hash of its content",
