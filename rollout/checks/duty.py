@@ -7,15 +7,12 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from rollout.checks.calendar import closes, frozen, open_now, opens_next, shown
 from rollout.checks.facts import Absent, Alerts, Facts, Unknown
-from rollout.checks.registry import Answer, Need, Registry
+from rollout.checks.registry import Answer, Need, Registry, few
 from rollout.model.alerts import ignored
 from rollout.model.gate import Verdict
 from rollout.model.policy import AlertSource
 
 DUTY = Registry()
-_SHOWN = 5
-"""Alerts that a finding names; the others are counted."""
-
 _TELLING = ("severity", "node", "instance", "namespace")
 
 
@@ -65,8 +62,7 @@ def alerts_are_quiet(facts: Facts) -> Answer:
         return Verdict.OPEN, "no alert source configured"
     firing = [labels for labels in facts.alerts if _blocks(labels, source, facts.node)]
     if firing:
-        more = f" and {len(firing) - _SHOWN} more" if len(firing) > _SHOWN else ""
-        return Verdict.CLOSED, f"firing: {'; '.join(map(_named, firing[:_SHOWN]))}{more}"
+        return Verdict.CLOSED, f"firing: {few(map(_named, firing), '; ')}"
     if source.heartbeat and not _beats(facts.alerts, source.heartbeat):
         text = f"{source.url}: the heartbeat {source.heartbeat} does not fire, so nobody may be watching"
         return Verdict.INCONCLUSIVE, text

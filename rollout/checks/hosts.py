@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from rollout.checks.facts import Absent, ClockFacts, Facts, TableFacts, Unknown
-from rollout.checks.registry import Answer, Need, Registry, worst
+from rollout.checks.registry import Answer, Need, Registry, few, worst
 from rollout.model.clock import Tracking
 from rollout.model.gate import Verdict
 
@@ -24,27 +25,43 @@ def clocks_are_right(facts: Facts) -> Answer:
     """Is the clock of the node (of every host, for a whole site) synchronised and within clock.maxOffset?"""
     if isinstance(facts.clocks, Absent):
         return Verdict.OPEN, facts.clocks.detail
-    answers = [(clock, _clock(clock, facts)) for clock in facts.clocks]
-    verdict, detail = worst([answer for _, answer in answers], "there is no clock to look at")
-    if verdict is Verdict.OPEN:
-        return verdict, _fine(facts)
-    off = [clock for clock, (found, _) in answers if found is verdict]
-    return verdict, detail + _shared(off, facts.clocks)
+    answers = [(clock.host, *_clock(clock, facts)) for clock in facts.clocks]
+    verdict, detail = _together(answers, "there is no clock to look at")
+    match verdict:
+        case Verdict.OPEN:
+            return verdict, _fine(facts)
+        case Verdict.CLOSED:
+            off = {host for host, found, _ in answers if found is verdict}
+            return verdict, detail + _shared([c for c in facts.clocks if c.host in off], facts.clocks)
+        case Verdict.INCONCLUSIVE:
+            return verdict, detail
+    assert_never(verdict)
+
+
+def _together(answers: list[tuple[str, Verdict, str]], nothing: str) -> Answer:
+    """Hosts that say the same share a sentence: a site-wide answer must stay readable."""
+    verdict, _ = worst([(found, text) for _, found, text in answers], nothing)
+    hosts: dict[str, list[str]] = defaultdict(list)
+    for host, found, text in answers:
+        if found is verdict:
+            hosts[text].append(host)
+    said = [f"{few(names)}: {text}" for text, names in hosts.items()]
+    return verdict, few(said, "; ") if said else nothing
 
 
 def _clock(clock: ClockFacts, facts: Facts) -> Answer:
     tracking = clock.tracking
     if isinstance(tracking, Unknown):
-        return Verdict.INCONCLUSIVE, f"{clock.host}: {tracking.detail}"
+        return Verdict.INCONCLUSIVE, tracking.detail
     if tracking.offset is None:
-        return Verdict.CLOSED, f"{clock.host}: not synchronised with any source"
+        return Verdict.CLOSED, "not synchronised with any source"
     if tracking.offset > facts.max_offset:
         limit = f"at most {_ms(facts.max_offset)} allowed"
-        return Verdict.CLOSED, f"{clock.host}: {_ms(tracking.offset)} away from {tracking.source}, {limit}"
+        return Verdict.CLOSED, f"{_ms(tracking.offset)} away from {tracking.source}, {limit}"
     silent = _silence(tracking, facts.now)
     if silent > SILENT_SOURCE:
         hours = silent / timedelta(hours=1)
-        return Verdict.CLOSED, f"{clock.host}: has heard nothing from {tracking.source} for {hours:.1f} h"
+        return Verdict.CLOSED, f"has heard nothing from {tracking.source} for {hours:.1f} h"
     return Verdict.OPEN, ""
 
 
@@ -90,18 +107,18 @@ def connection_tables_have_room(facts: Facts) -> Answer:
     """Is the connection table below policy.conntrackLimit, and would the other gateways' hold this one's share?"""
     if isinstance(facts.tables, Absent):
         return Verdict.OPEN, facts.tables.detail
-    answers = [_table(table, facts) for table in facts.tables]
-    return worst(answers, "there is no connection table to look at")
+    answers = [(table.host, *_table(table, facts)) for table in facts.tables]
+    return _together(answers, "there is no connection table to look at")
 
 
 def _table(host: TableFacts, facts: Facts) -> Answer:
     table = host.table
     if isinstance(table, Unknown):
-        return Verdict.INCONCLUSIVE, f"{host.host}: {table.detail}"
+        return Verdict.INCONCLUSIVE, table.detail
     if table.maximum <= 0:
-        return Verdict.OPEN, f"{host.host}: netfilter keeps no table, or one without a limit"
+        return Verdict.OPEN, "netfilter keeps no table, or one without a limit"
     share, limit = table.count / table.maximum, facts.policy.conntrack_limit
-    said = f"{host.host}: {table.count} of {table.maximum} entries ({share:.0%})"
+    said = f"{table.count} of {table.maximum} entries ({share:.0%})"
     if share > limit:
         return Verdict.CLOSED, f"{said}, at most {limit:.0%} allowed"
     after = share * _crowding(facts, host.host)

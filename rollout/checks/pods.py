@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 
 from rollout.checks.facts import Absent, Facts, ImageFacts, InjectionFacts, Unknown
-from rollout.checks.registry import Answer, Need, Registry, worst
+from rollout.checks.registry import Answer, Need, Registry, few, worst
 from rollout.model.gate import Verdict
 from rollout.model.workload import Budget, PodState
 
 PODS = Registry()
-_SHOWN = 8
 
 
 @PODS.check(
@@ -130,15 +128,9 @@ def _injected(mesh: InjectionFacts) -> Answer:
         for pod in mesh.pods
         if pod.proxy and mesh.versions is not None and pod.proxy[1] not in mesh.versions
     ]
-    said = [f"without a proxy: {_few(bare)}"] if bare else []
+    said = [f"without a proxy: {few(bare)}"] if bare else []
     if odd:
-        said.append(f"not at {' or '.join(sorted(mesh.versions or ()))}: {_few(odd)}")
+        said.append(f"not at {' or '.join(sorted(mesh.versions or ()))}: {few(odd)}")
     if said:
         return Verdict.CLOSED, f"{mesh.mesh}: {'; '.join(said)}"
     return Verdict.OPEN, f"{mesh.mesh}: {len(mesh.pods)} pods, each with its proxy"
-
-
-def _few(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return ", ".join(listed[:_SHOWN]) + more

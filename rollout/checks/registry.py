@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from rollout.checks.facts import Facts
 from rollout.model.gate import Finding, Verdict
@@ -49,8 +50,19 @@ class Check:
         if verdict is not Verdict.OPEN and self.breakable and facts.break_glass:
             detail = f"{verdict.value}, but opened by break-glass ({facts.break_glass}): {detail}"
             return Finding(self.id, Verdict.OPEN, detail)
-        hint = "" if verdict is Verdict.OPEN else f"{self.hint} (docs/checks.md#{self.id.lower()})"
-        return Finding(self.id, verdict, detail, hint)
+        return Finding(self.id, verdict, detail, self._next(verdict))
+
+    def _next(self, verdict: Verdict) -> str:
+        """What to do about silence is to end it, whatever the check is about."""
+        page = f"docs/checks.md#{self.id.lower()}"
+        match verdict:
+            case Verdict.OPEN:
+                return ""
+            case Verdict.CLOSED:
+                return f"{self.hint} ({page})"
+            case Verdict.INCONCLUSIVE:
+                return f"see why that does not answer, then ask again: silence is not health ({page})"
+        assert_never(verdict)
 
     @property
     def says(self) -> str:
@@ -96,3 +108,13 @@ def worst(answers: list[Answer], nothing: str) -> Answer:
         return Verdict.OPEN, nothing
     verdict = min((verdict for verdict, _ in answers), key=_WORST.index)
     return verdict, "; ".join(detail for found, detail in answers if found is verdict)
+
+
+SHOWN = 8
+"""How many of a list a finding names; the others are counted."""
+
+
+def few(names: Iterable[str], between: str = ", ") -> str:
+    listed = list(names)
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return between.join(listed[:SHOWN]) + more

@@ -20,6 +20,7 @@ _COMMANDS = {
     ),
     "lab": ("rollout.cli.lab", "lab", "Build, inspect and remove the embedded lab."),
     "site": ("rollout.cli.site", "site", "Check a site file, or print its schema."),
+    "check": ("rollout.cli.check", "check", "Ask what the gates of a rollout would say now."),
     "plan": ("rollout.cli.plan", "plan", "Work out what would be done, and prove it."),
     "apply": ("rollout.cli.apply", "apply", "Carry out a saved plan."),
     "resume": ("rollout.cli.apply", "resume", "Go on with the run that was held, interrupted or killed."),

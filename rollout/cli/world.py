@@ -38,6 +38,8 @@ def build_world(site: Site) -> World:
     from rollout.adapters.helm import HelmCharts
     from rollout.adapters.hosts.parent import PyinfraHosts
     from rollout.adapters.kube.cluster import KubeCluster
+    from rollout.adapters.kube.workloads import KubeWorkloads
+    from rollout.adapters.metrics import Prometheus
     from rollout.adapters.probe import OutsideProbe
     from rollout.adapters.switches.port import SshSwitches
 
@@ -51,4 +53,6 @@ def build_world(site: Site) -> World:
         probe=OutsideProbe(site),
         roles=roles,
         commands=SiteCommands(site),
+        workloads=KubeWorkloads(site, roles),
+        metrics=Prometheus(),
     )

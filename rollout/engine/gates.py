@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from rollout.checks.catalogue import catalogue
 from rollout.checks.registry import Check
+from rollout.engine.check import ask
 from rollout.engine.context import Run
-from rollout.engine.gather import gather
 from rollout.errors import PlanRefused
 from rollout.model.gate import Finding, Verdict
 from rollout.model.step import Step
@@ -19,8 +19,7 @@ def closed_gates(run: Run, step: Step) -> tuple[Finding, ...]:
     deadline = run.clock.now() + run.tempo.gate_patience / timedelta(seconds=1)
     while True:
         run.safe_point()
-        facts = gather(run, checks, step.node, probes=run.tempo.gate_probes)
-        held = tuple(f for f in (check.find(facts) for check in checks) if f.verdict is not Verdict.OPEN)
+        held = tuple(f for f in ask(run, checks, step.node) if f.verdict is not Verdict.OPEN)
         if not held or run.clock.now() >= deadline:
             return held
         run.pause(run.tempo.poll)

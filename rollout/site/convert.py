@@ -7,6 +7,7 @@ from pathlib import Path
 from rollout.model import site as model
 from rollout.site import schema
 from rollout.site.places import resolved
+from rollout.site.policy import to_policy
 
 
 def to_site(file: schema.SiteFile, folder: Path) -> model.Site:
@@ -25,6 +26,7 @@ def to_site(file: schema.SiteFile, folder: Path) -> model.Site:
         pacing=_pacing(file.pacing),
         rack_label=file.kubernetes.rack_label,
         gateway_label=file.kubernetes.gateway_label,
+        policy=to_policy(file.policy, folder),
     )
 
 

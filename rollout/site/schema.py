@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from rollout.model.site import SwitchPlatform
 from rollout.site.kinds import Kind
+from rollout.site.policy import PolicySection
 from rollout.site.scalars import (
     Asn,
     DnsName,
@@ -35,6 +35,7 @@ from rollout.site.scalars import (
     Text,
     Updates,
 )
+from rollout.site.section import Section
 from rollout.site.versions import ChartVersion, KubernetesVersion
 
 SYSCTLS = (
@@ -46,12 +47,6 @@ SYSCTLS = (
     ("net.ipv4.tcp_max_syn_backlog", "65535"),
     ("net.ipv4.ip_local_reserved_ports", "30000-32767"),
 )
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
-    )
 
 
 class SshDefaults(Section):
@@ -202,4 +197,5 @@ class SiteFile(Section):
     meshes: tuple[MeshSection, ...] = ()
     probe: ProbeSection
     pacing: PacingSection = PacingSection()
+    policy: PolicySection = PolicySection()
     racks: tuple[RackSection, ...] = Field(min_length=1)

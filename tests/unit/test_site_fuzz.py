@@ -15,7 +15,20 @@ from rollout.model.site import Site
 from rollout.site.load import load_site
 from tests.unit.site_lab import LAB, written
 
-TREE: dict[str, Any] = yaml.safe_load(LAB)
+POLICY = """
+policy:
+  windows: [{days: [mon], start: "22:00", duration: 4h, timezone: Europe/Berlin}]
+  freezes: [{from: "2026-12-18T00:00+01:00", until: "2027-01-07T00:00+01:00", reason: trade}]
+  approvals: [{for: upgrade, people: 1}]
+  allowedSigners: signers
+  alerts: {url: "http://prometheus:9090", query: ALERTS, ignore: ["A, node={node}"], bearerFile: token, heartbeat: W}
+  conntrackLimit: 70%
+  images: required
+  rulesMaxAge: 90d
+  waves: {canaryNode: false, canaryRack: true, growth: "1.5", maxShare: 34%, workersAtOnce: 2, waveSoak: 1m, waveSamples: 9}
+"""
+WHOLE = LAB + POLICY
+TREE: dict[str, Any] = yaml.safe_load(WHOLE)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -37,6 +50,16 @@ SCALARS = st.one_of(
             "9" * 30,
             "999999999h",
             "1.2.3.4/255.255.0.255",
+            "9999-12-31T23:59+23:59",
+            "24:00",
+            "٢٢:٠٠",
+            "9" * 9 + "d",
+            "(" * 500,
+            "a{4294967296}",
+            "http://[::1",
+            "http://a:99999",
+            "Europe/../../etc",
+            "1e999",
         ]
     ),
 )
@@ -85,16 +108,16 @@ def test_any_part_in_the_place_of_any_other(path: tuple[Any, ...], other: tuple[
 
 @settings(max_examples=120, deadline=None)
 @given(
-    at=st.integers(0, len(LAB)),
+    at=st.integers(0, len(WHOLE)),
     cut=st.integers(0, 40),
     put=st.binary(max_size=8)
     | st.sampled_from(
         [b"\t", b"{", b"[", b"- ", b": ", b"&a ", b"*a", b"!!x ", b"'", b'"', b"\n", b"---\n", b"<<: "]
     ),
 )
-@example(at=0, cut=len(LAB), put=b"")
+@example(at=0, cut=len(WHOLE), put=b"")
 def test_any_bytes_anywhere(at: int, cut: int, put: bytes) -> None:
-    data = LAB.encode()
+    data = WHOLE.encode()
     outcome(data[:at] + put + data[at + cut :])
 
 

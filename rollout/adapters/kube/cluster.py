@@ -7,16 +7,17 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from rollout.adapters.kube.agents import agent_states, evictable, kubelets
 from rollout.adapters.kube.api import APPLY, MERGE, KubeApi, Refused, connect, failed
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.adapters.kube.marks import Mark, Patch, clear_mark, read_marks, set_mark, setter
 from rollout.adapters.kube.proxies import proxy_kind, proxy_states
+from rollout.adapters.kube.reading import listed, parsed
 from rollout.adapters.kube.resources import Resources
 from rollout.adapters.kube.view import DeploymentView, NodeView, PodView, SliceView, condition
-from rollout.errors import StepFailed, Unreachable
+from rollout.errors import StepFailed
 from rollout.model.observed import AgentState, NodeState, ProxyState
 from rollout.model.role import AgentKind, Json, ProxyKind, SubjectRole
 from rollout.model.site import Gateway, Site
@@ -210,22 +211,10 @@ class KubeCluster:
             raise failed(refused, self._api.where, f"cannot {doing}", hint) from None
 
     def _list(self, view: type[V], path: str, **query: str) -> tuple[V, ...]:
-        try:
-            items = self._api.get(path, **query).get("items") or []
-        except Refused as refused:
-            raise failed(refused, self._api.where, f"cannot list {path}") from None
-        return tuple(self._parse(view, item) for item in items)
+        return listed(self._api, view, path, **query)
 
     def _parse(self, view: type[V], item: object) -> V:
-        try:
-            return view.model_validate(item)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise Unreachable(
-                f"an object of the API is not as Kubernetes defines it: {place}: {first['msg']}",
-                where=self._api.where,
-            ) from None
+        return parsed(self._api, view, item)
 
 
 def _pod_path(namespace: str, pod: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rollout.adapters.kube.view import PodView
+from rollout.model.image import tag_version
 
 UNKNOWN = "unknown"
-_VARIANTS = ("-distroless", "-debug")
 
 
 def image_version(image: str) -> str:
@@ -13,12 +13,7 @@ def image_version(image: str) -> str:
 
     Istio's image variants (``1.30.3-distroless``) are the same release.
     """
-    name, _, tag = image.split("@", 1)[0].rpartition(":")
-    if not name or "/" in tag:
-        return UNKNOWN
-    for variant in _VARIANTS:
-        tag = tag.removesuffix(variant)
-    return plain(tag)
+    return tag_version(image) or UNKNOWN
 
 
 def plain(version: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rollout.site.problem import Problem
-from rollout.site.rules import addresses, bgp, charts, gateways, kernel, meshes, names, paths, pools
+from rollout.site.rules import addresses, bgp, charts, gateways, kernel, meshes, names, paths, policy, pools
 from rollout.site.schema import SiteFile
 
 Rule = Callable[[SiteFile, Path], Iterable[Problem]]
@@ -45,6 +45,11 @@ RULES: tuple[Rule, ...] = (
     charts.folder_exists,
     paths.can_be_resolved,
     paths.leave_time_for_the_waits,
+    policy.windows_open_and_close,
+    policy.freezes_end_after_they_begin,
+    policy.approvals_are_enough,
+    policy.alerts_can_be_asked,
+    policy.paths_can_be_resolved,
 )
 
 
