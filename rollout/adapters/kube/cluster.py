@@ -53,26 +53,27 @@ class KubeCluster:
         """As the server writes it, such as v1.35.8."""
         return str(self._read("/version", "ask for the version").get("gitVersion", ""))
 
-    def nodes(self) -> tuple[NodeState, ...]:
-        found = self._list(NodeView, "/api/v1/nodes")
+    def nodes(self, name: str | None = None) -> tuple[NodeState, ...]:
+        found = self._list(NodeView, "/api/v1/nodes", **_only("metadata.name", name))
         return tuple(sorted((_node_state(node) for node in found), key=lambda state: state.name))
 
-    def proxies(self) -> tuple[ProxyState, ...]:
-        return proxy_states(self._site, self._roles, self._list(PodView, "/api/v1/pods"))
+    def proxies(self, node: str | None = None) -> tuple[ProxyState, ...]:
+        pods = self._list(PodView, "/api/v1/pods", **_only("spec.nodeName", node))
+        return proxy_states(self._site, self._roles, pods)
 
-    def agents(self) -> tuple[AgentState, ...]:
+    def agents(self, node: str | None = None) -> tuple[AgentState, ...]:
         """Per component one list by its labels; in an order that does not depend on the server."""
         states = [
             state
             for role in self._roles.values()
             for kind in role.agents()
-            for state in agent_states(role.name, kind, self._selected(kind))
+            for state in agent_states(role.name, kind, self._selected(kind, node))
         ]
-        states += kubelets(self._list(NodeView, "/api/v1/nodes"))
+        states += kubelets(self._list(NodeView, "/api/v1/nodes", **_only("metadata.name", node)))
         return tuple(sorted(states, key=lambda s: (s.subject, s.component, s.namespace, s.pod)))
 
     def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
-        pods = self._list(PodView, "/api/v1/pods", fieldSelector=f"spec.nodeName={node}")
+        pods = self._list(PodView, "/api/v1/pods", **_only("spec.nodeName", node))
         return tuple(sorted((p.metadata.namespace, p.metadata.name) for p in pods if evictable(p)))
 
     def ready_gateway_nodes(self, gateway: Gateway) -> frozenset[str]:
@@ -165,9 +166,10 @@ class KubeCluster:
         if kind and command:
             run_in_container(self._api, Container(namespace, pod, kind.container), command)
 
-    def _selected(self, kind: AgentKind) -> tuple[PodView, ...]:
+    def _selected(self, kind: AgentKind, node: str | None) -> tuple[PodView, ...]:
+        path = f"/api/v1/namespaces/{quote(kind.namespace)}/pods"
         labels = ",".join(f"{name}={value}" for name, value in kind.labels)
-        return self._list(PodView, f"/api/v1/namespaces/{quote(kind.namespace)}/pods", labelSelector=labels)
+        return self._list(PodView, path, labelSelector=labels, **_only("spec.nodeName", node))
 
     def _mark(self, node: str, mark: Mark, run: str, change: Change) -> None:
         """Read, decide, patch at the version read; kubelets write to Nodes all the time, so try again on 409."""
@@ -215,6 +217,10 @@ class KubeCluster:
 
     def _parse(self, view: type[V], item: object) -> V:
         return parsed(self._api, view, item)
+
+
+def _only(field: str, value: str | None) -> dict[str, str]:
+    return {} if value is None else {"fieldSelector": f"{field}={value}"}
 
 
 def _pod_path(namespace: str, pod: str) -> str:

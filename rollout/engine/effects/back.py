@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rollout.engine.context import Run
-from rollout.engine.effects.leave import node_state
+from rollout.engine.effects.leave import gateway_pods, node_state
 from rollout.engine.join import own_next_hops
 from rollout.engine.outcome import Done, Word
 from rollout.errors import StepFailed
 from rollout.model.observed import ProxyState
-from rollout.model.step import Advertise, AwaitAdvertised, AwaitNodeReady, Uncordon
+from rollout.model.step import Advertise, AwaitAdvertised, AwaitNodeReady, RestoreGateways, Uncordon
 
 
 def await_node_ready(run: Run, effect: AwaitNodeReady) -> Done:
@@ -25,9 +25,9 @@ def await_node_ready(run: Run, effect: AwaitNodeReady) -> Done:
 def _unready_gateways(run: Run, effect: AwaitNodeReady) -> str | None:
     if not run.site.node(effect.node).gateway:
         return None
-    proxies = [p for p in run.world.cluster.proxies() if p.node == effect.node]
+    proxies = gateway_pods(run, effect.node)
     for gateway in run.site.gateways:
-        pods = [p for p in proxies if p.gateway == gateway.name and not p.terminating]
+        pods = [p for p in proxies if p.gateway == gateway.name]
         wanted = effect.version if gateway.mesh == effect.mesh else None
         if not any(p.ready and wanted in (None, p.version) for p in pods):
             return f"gateway {gateway.name}: {_seen(pods)}"
@@ -37,6 +37,24 @@ def _unready_gateways(run: Run, effect: AwaitNodeReady) -> str | None:
 def _seen(pods: list[ProxyState]) -> str:
     seen = [f"{p.pod} at {p.version} is {'Ready' if p.ready else 'not Ready'}" for p in pods]
     return ", ".join(seen) or "no pod yet"
+
+
+def restore_gateways(run: Run, effect: RestoreGateways) -> Done:
+    """An Envoy that passes already does so still: whether it was drained need not be known."""
+    pods = gateway_pods(run, effect.node)
+    for pod in pods:
+        _pass_health(run, pod)
+    await_node_ready(run, AwaitNodeReady(effect.node, None, None))
+    return Done(Word.DONE, f"{len(pods)} gateway pods")
+
+
+def _pass_health(run: Run, pod: ProxyState) -> None:
+    """A pod that is not Ready may be starting afresh and then was never drained; it is waited for either way."""
+    try:
+        run.world.cluster.pass_gateway_health(pod.namespace, pod.pod)
+    except StepFailed:
+        if pod.ready:
+            raise
 
 
 def uncordon(run: Run, effect: Uncordon) -> Done:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from rollout.engine.context import Run
-from rollout.engine.effects import back, fabric, leave, mesh, outside, record
+from rollout.engine.effects import back, command, components, fabric, leave, mesh, outside, record
 from rollout.engine.outcome import Done
-from rollout.errors import StepFailed
 from rollout.model.gate import Finding
 from rollout.model.step import (
     Advertise,
@@ -44,44 +43,48 @@ from rollout.model.step import (
 def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:  # noqa: C901 - one closed match
     """What was done, or the findings that hold it (only a soak can find something after it began)."""
     match effect:
-        case ConfigureHosts():
-            return fabric.configure_hosts(run, effect)
-        case ConfigureSwitch():
-            return fabric.configure_switch(run, effect)
-        case AwaitPeering():
-            return fabric.await_peering(run, effect)
-        case InstallChart() | ApplyObjects() | AwaitControlPlane() | AwaitGateways():
+        case ConfigureHosts() | ConfigureSwitch() | AwaitPeering():
+            return _fabric(run, effect)
+        case InstallChart() | RemoveChart() | ApplyObjects() | AwaitControlPlane() | AwaitGateways():
             return _mesh(run, effect)
-        case DrainGateways() | Withdraw() | AwaitWithdrawn() | Cordon() | Evict():
+        case AwaitVersion() | ReplaceAgents() | MoveServer():
+            return _component(run, effect)
+        case DrainGateways() | Withdraw() | AwaitWithdrawn() | Cordon() | Evict() | EvictAll():
             return _leave(run, effect)
-        case AwaitNodeReady() | Uncordon() | Advertise() | AwaitAdvertised():
+        case AwaitNodeReady() | RestoreGateways() | Uncordon() | Advertise() | AwaitAdvertised():
             return _back(run, effect)
+        case RunCommand():
+            return command.run_command(run, effect)
+        case TakeSnapshot():
+            return record.take_snapshot(run, effect)
         case ProbeVips():
             return outside.probe_vips(run, effect)
         case Soak():
             return outside.soak(run, effect)
         case NaiveReplace():
             return leave.naive_replace(run, effect)
-        case TakeSnapshot():
-            return record.take_snapshot(run, effect)
-        case (
-            RemoveChart()
-            | AwaitVersion()
-            | ReplaceAgents()
-            | MoveServer()
-            | RunCommand()
-            | EvictAll()
-            | RestoreGateways()
-        ):
-            raise StepFailed(f"{type(effect).__name__} cannot be carried out yet")
         case _:
             assert_never(effect)
 
 
-def _mesh(run: Run, effect: InstallChart | ApplyObjects | AwaitControlPlane | AwaitGateways) -> Done:
+def _fabric(run: Run, effect: ConfigureHosts | ConfigureSwitch | AwaitPeering) -> Done:
+    match effect:
+        case ConfigureHosts():
+            return fabric.configure_hosts(run, effect)
+        case ConfigureSwitch():
+            return fabric.configure_switch(run, effect)
+        case AwaitPeering():
+            return fabric.await_peering(run, effect)
+
+
+def _mesh(
+    run: Run, effect: InstallChart | RemoveChart | ApplyObjects | AwaitControlPlane | AwaitGateways
+) -> Done:
     match effect:
         case InstallChart():
             return mesh.install_chart(run, effect)
+        case RemoveChart():
+            return mesh.remove_chart(run, effect)
         case ApplyObjects():
             return mesh.apply_objects(run, effect)
         case AwaitControlPlane():
@@ -90,7 +93,17 @@ def _mesh(run: Run, effect: InstallChart | ApplyObjects | AwaitControlPlane | Aw
             return mesh.await_gateways(run, effect)
 
 
-def _leave(run: Run, effect: DrainGateways | Withdraw | AwaitWithdrawn | Cordon | Evict) -> Done:
+def _component(run: Run, effect: AwaitVersion | ReplaceAgents | MoveServer) -> Done:
+    match effect:
+        case AwaitVersion():
+            return components.await_version(run, effect)
+        case ReplaceAgents():
+            return components.replace_agents(run, effect)
+        case MoveServer():
+            return components.move_server(run, effect)
+
+
+def _leave(run: Run, effect: DrainGateways | Withdraw | AwaitWithdrawn | Cordon | Evict | EvictAll) -> Done:
     match effect:
         case DrainGateways():
             return leave.drain_gateways(run, effect)
@@ -102,12 +115,18 @@ def _leave(run: Run, effect: DrainGateways | Withdraw | AwaitWithdrawn | Cordon 
             return leave.cordon(run, effect)
         case Evict():
             return leave.evict(run, effect)
+        case EvictAll():
+            return leave.evict_all(run, effect)
 
 
-def _back(run: Run, effect: AwaitNodeReady | Uncordon | Advertise | AwaitAdvertised) -> Done:
+def _back(
+    run: Run, effect: AwaitNodeReady | RestoreGateways | Uncordon | Advertise | AwaitAdvertised
+) -> Done:
     match effect:
         case AwaitNodeReady():
             return back.await_node_ready(run, effect)
+        case RestoreGateways():
+            return back.restore_gateways(run, effect)
         case Uncordon():
             return back.uncordon(run, effect)
         case Advertise():

@@ -9,11 +9,14 @@ from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
 from rollout.model.role import ChartStep, SubjectRole
 from rollout.model.site import Gateway
-from rollout.model.step import ApplyObjects, AwaitControlPlane, AwaitGateways, InstallChart
+from rollout.model.step import ApplyObjects, AwaitControlPlane, AwaitGateways, InstallChart, RemoveChart
 
 
 def install_chart(run: Run, effect: InstallChart) -> Done:
-    """Always asked: the adapter compares version and values and writes no revision where both are as wanted."""
+    """Always asked: the adapter compares version and values and writes no revision where both are as wanted.
+
+    So a pin of the data plane that comes or goes is a change although the version stays.
+    """
     role = run.world.roles[effect.subject]
     chart = _chart(role, effect)
     before = _revision(run, chart)
@@ -48,6 +51,11 @@ def _chart(role: SubjectRole, effect: InstallChart) -> ChartStep:
         return chart
     text = f"{effect.subject} has no release {effect.namespace}/{effect.release} of chart {effect.chart}"
     raise StepFailed(text, hint="the site changed under the plan: plan again")
+
+
+def remove_chart(run: Run, effect: RemoveChart) -> Done:
+    gone = run.world.charts.remove(effect.namespace, effect.release)
+    return Done(Word.DONE if gone else Word.ALREADY)
 
 
 def apply_objects(run: Run, effect: ApplyObjects) -> Done:
