@@ -1,21 +1,16 @@
-"""A rack in memory, with its own clock: gateways, routes, evictions, and the delays between them.
-
-It behaves as the real thing is known to where the engine could get it wrong: a route follows its cause only
-after a while, a pod that terminates keeps being announced while it serves, a DaemonSet brings a gateway back
-at the version the charts now say, and a probe that lands on a next-hop without a serving pod is lost.
-"""
+"""The rack in memory behind the engine's ports. See :mod:`tests.unit.fake_rack` for how it behaves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from threading import Event
+from typing import Any, cast
 
-from roles.istio.role import IstioRole
-from roles.metallb.role import MetalLbRole
+from rollout.cli.world import roles_of
 from rollout.engine.clock import Tempo
 from rollout.engine.ports import (
     ChartRequest,
+    CommandOutcome,
     HostOutcome,
     Json,
     PeerState,
@@ -23,141 +18,30 @@ from rollout.engine.ports import (
     SwitchChange,
     World,
 )
-from rollout.errors import Unreachable
+from rollout.errors import StepFailed
 from rollout.model.observed import AgentState, ChartState, NodeState, ProbeResult, ProxyState
+from rollout.model.role import ChartStep
 from rollout.model.site import Address, Gateway, Node, Site, Switch
+from tests.unit.fake_rack import BGP as BGP
+from tests.unit.fake_rack import FakeRack as FakeRack
+from tests.unit.fake_rack import Pod as Pod
 
-BGP = 0.15
-START = 0.6
-TERMINATE = 0.4
 TEMPO = Tempo(sample_every=None, gate_probes=3)
+PIN = "rackroll-test-pin"
+"""Added to the values of every chart, so that the rack need not know each mesh's own lever."""
 
 
-@dataclass(slots=True)
-class Pod:
-    name: str
-    node: str
-    version: str
-    gateway: str | None
-    ready_at: float
-    gone_at: float | None = None
-    failing: bool = False
+class Told:
+    """A role that also says in its values which data plane is pinned."""
 
-    def serves(self, now: float) -> bool:
-        return now >= self.ready_at and (self.gone_at is None or now < self.gone_at)
+    def __init__(self, role: SubjectRole) -> None:
+        self._role = role
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._role, name)
 
-def idle() -> None:
-    """No accident happens. A function and not a lambda: crash tests pickle the rack."""
-
-
-@dataclass(slots=True)
-class FakeRack:
-    """The state and the clock. ``lowest`` is the fewest next-hops any VIP had after it first had them all."""
-
-    site: Site
-    time: float = 0.0
-    nodes: dict[str, NodeState] = field(default_factory=dict)
-    pods: dict[str, Pod] = field(default_factory=dict)
-    charts: dict[tuple[str, str], ChartState] = field(default_factory=dict)
-    rib: dict[tuple[str, str], bool] = field(default_factory=dict)
-    changing: dict[tuple[str, str], float] = field(default_factory=dict)
-    lowest: int | None = None
-    lost: int = 0
-    log: list[str] = field(default_factory=list)
-    silent: set[str] = field(default_factory=set)
-    refuse_evictions: int = 0
-    bgp: float = BGP
-    start_takes: float = START
-    on_delete: bool = False
-    serial: int = 0
-    each_tick: Callable[[], object] = idle
-    configured: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        for node in self.site.nodes:
-            self.nodes[node.name] = NodeState(node.name, True, False, False, None)
-
-    def now(self) -> float:
-        return self.time
-
-    def wait(self, stop: Event, seconds: float) -> bool:
-        end = self.time + seconds
-        while self.time < end - 1e-9 and not stop.is_set():
-            self.time = min(end, self.time + 0.05)
-            self.settle()
-            self.each_tick()
-        return stop.is_set()
-
-    def install_all(self, version: str) -> None:
-        """Skip bringup: everything runs at ``version`` and every route is there."""
-        for role in roles(self.site).values():
-            for chart in role.charts():
-                v = self.site.metallb.version if role.name == "metallb" else version
-                state = ChartState(chart.release, chart.namespace, chart.chart, v, "deployed", 1)
-                self.charts[chart.namespace, chart.release] = state
-        self.configured = {switch.name for switch in self.site.switches}
-        self.on_delete = True
-        for node in self.site.nodes:
-            self.start(node.name, None)
-        for gateway in self.site.gateways:
-            for node in self.site.gateway_nodes:
-                self.start(node.name, gateway.name)
-        self.wait(Event(), 5)
-
-    def start(self, node: str, gateway: str | None) -> None:
-        self.serial += 1
-        name = f"{gateway or 'app'}-{self.serial}"
-        self.pods[name] = Pod(name, node, self.control(), gateway, self.time + self.start_takes)
-
-    def control(self) -> str:
-        return self.charts["istio-system", "istiod"].version
-
-    def settle(self) -> None:
-        for pod in [p for p in self.pods.values() if p.gone_at is not None and self.time >= p.gone_at]:
-            del self.pods[pod.name]
-            self.start(pod.node if pod.gateway else self._elsewhere(pod.node), pod.gateway)
-        for gateway in self.site.gateways:
-            for node in self.site.gateway_nodes:
-                self._route(gateway, node)
-        self._measure()
-
-    def _elsewhere(self, node: str) -> str:
-        free = [n for n in self.nodes.values() if not n.cordoned and n.name != node]
-        return free[0].name if free else node
-
-    def _route(self, gateway: Gateway, node: Node) -> None:
-        key = gateway.name, node.name
-        pods = [p for p in self.pods.values() if p.gateway == gateway.name and p.node == node.name]
-        wanted = (
-            self.site.rack(node.rack).switch.name in self.configured
-            and not self.nodes[node.name].excluded
-            and any(p.serves(self.time) for p in pods)
-        )
-        if wanted == self.rib.get(key, False):
-            self.changing.pop(key, None)
-        elif self.time >= self.changing.setdefault(key, self.time + self.bgp):
-            self.rib[key] = wanted
-            del self.changing[key]
-
-    def _measure(self) -> None:
-        counts = [len(self.routed(gateway)) for gateway in self.site.gateways]
-        if self.lowest is not None or (counts and min(counts) == len(self.site.gateway_nodes)):
-            self.lowest = min(counts) if self.lowest is None else min(self.lowest, *counts)
-
-    def routed(self, gateway: Gateway) -> set[str]:
-        return {node for (g, node), there in self.rib.items() if g == gateway.name and there}
-
-    def evict(self, pod: str) -> None:
-        self.pods[pod].gone_at = self.time + TERMINATE
-        self.log.append(f"evict {pod} at {self.pods[pod].version}")
-
-    def marked(self) -> list[str]:
-        return [n.name for n in self.nodes.values() if n.cordoned or n.excluded or n.owner]
-
-    def check(self, name: str) -> None:
-        if name in self.silent:
-            raise Unreachable("did not answer", where=name, hint="look at it")
+    def values(self, step: ChartStep, version: str, data_plane: str | None = None) -> Json:
+        return {**self._role.values(step, version, data_plane), PIN: data_plane}
 
 
 @dataclass(slots=True)
@@ -206,23 +90,38 @@ class FakeCharts:
         return tuple(self.rack.charts.values())
 
     def remove(self, namespace: str, release: str) -> bool:
+        if self.rack.charts.pop((namespace, release), None) is None:
+            return False
         self.rack.log.append(f"remove {release}")
-        return self.rack.charts.pop((namespace, release), None) is not None
+        self.rack.agents.removed(release)
+        return True
 
     def install(self, request: ChartRequest) -> ChartState:
         key = request.namespace, request.release
         before = self.rack.charts.get(key)
-        if before is not None and before.version == request.version:
-            return before
-        revision = before.revision + 1 if before else 1
-        state = ChartState(
-            request.release, request.namespace, request.chart, request.version, "deployed", revision
+        known = self.rack.values.get(key)
+        same = known in (None, dict(request.values)) and (
+            known is not None or request.values.get(PIN) is None
         )
-        self.rack.charts[key] = state
+        if before is not None and (before.version, before.status) == (request.version, "deployed") and same:
+            return before
+        role, step = self._whose(request)
+        state = self.rack.charted(role, step, request.version, request.values.get(PIN), dict(request.values))
         self.rack.log.append(f"install {request.release} {request.version}")
-        if request.chart == "gateway":
+        if step.stage == "gateways":
             self._roll(request.release, first=before is None)
         return state
+
+    def _whose(self, request: ChartRequest) -> tuple[SubjectRole, ChartStep]:
+        wanted = request.namespace, request.release, request.chart
+        for role in self.rack.roles.values():
+            try:
+                step = role.chart(request.release)
+            except KeyError:
+                continue
+            if (step.namespace, step.release, step.chart) == wanted:
+                return role, step
+        raise StepFailed(f"no role has a release {request.namespace}/{request.release}")
 
     def _roll(self, gateway: str, *, first: bool) -> None:
         """A DaemonSet appears everywhere at once, and an upgrade rolls at once unless it is OnDelete."""
@@ -240,27 +139,81 @@ class FakeCluster:
 
     def version(self) -> str:
         self.rack.check("kubernetes")
-        return "1.35.2"
+        return f"v{self.rack.kubernetes}"
 
-    def nodes(self) -> tuple[NodeState, ...]:
+    def nodes(self, name: str | None = None) -> tuple[NodeState, ...]:
         self.rack.check("kubernetes")
-        return tuple(self.rack.nodes.values())
+        found = [n for n in self.rack.nodes.values() if name in (None, n.name)]
+        return tuple(replace(n, ready=self.rack.ready(n)) for n in found)
 
-    def proxies(self) -> tuple[ProxyState, ...]:
+    def proxies(self, node: str | None = None) -> tuple[ProxyState, ...]:
+        self.rack.check("kubernetes")
         now = self.rack.time
         return tuple(
             ProxyState(
                 pod=p.name,
-                namespace="istio-ingress" if p.gateway else "shop",
+                namespace=p.namespace,
                 node=p.node,
-                mesh="istio",
+                mesh=p.mesh,
                 version=p.version,
                 gateway=p.gateway,
                 ready=p.serves(now) and p.gone_at is None and not p.failing,
                 terminating=p.gone_at is not None,
             )
             for p in self.rack.pods.values()
+            if node in (None, p.node)
         )
+
+    def agents(self, node: str | None = None) -> tuple[AgentState, ...]:
+        self.rack.check("kubernetes")
+        found = (*self._agents(), *self._api_servers(), *self._kubelets())
+        return tuple(agent for agent in found if node in (None, agent.node))
+
+    def _agents(self) -> tuple[AgentState, ...]:
+        return tuple(
+            AgentState(
+                subject=p.subject,
+                component=p.component,
+                namespace=p.namespace,
+                pod=p.name,
+                node=p.node,
+                version=p.version,
+                ready=p.serves(self.rack.time) and p.gone_at is None,
+                terminating=p.gone_at is not None,
+            )
+            for p in self.rack.agents.pods.values()
+        )
+
+    def _api_servers(self) -> tuple[AgentState, ...]:
+        role = self.rack.roles.get("kubernetes")
+        if role is None or "apiserver" not in {kind.component for kind in role.agents()}:
+            return ()
+        hosts = self.rack.hosts.items()
+        return tuple(
+            AgentState("kubernetes", "apiserver", "kube-system", f"kube-apiserver-{h}", h, v, True, False)
+            for h, v in hosts
+        )
+
+    def _kubelets(self) -> tuple[AgentState, ...]:
+        return tuple(
+            AgentState("kubernetes", "kubelet", "", n.name, n.name, (n.kubelet or "")[1:], n.ready, False)
+            for n in self.nodes()
+        )
+
+    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
+        pods = self.rack.pods.values()
+        return tuple((p.namespace, p.name) for p in pods if p.node == node and not p.gateway)
+
+    def set_partition(self, namespace: str, statefulset: str, partition: int) -> None:
+        del namespace
+        if self.rack.agents.partitions.get(statefulset) != partition:
+            self.rack.log.append(f"partition {statefulset} {partition}")
+        self.rack.agents.set_partition(statefulset, partition)
+
+    def pass_gateway_health(self, namespace: str, pod: str) -> None:
+        del namespace
+        self.rack.pods[pod].failing = False
+        self.rack.log.append(f"restore {self.rack.pods[pod].node}")
 
     def ready_gateway_nodes(self, gateway: Gateway) -> frozenset[str]:
         self.rack.check("kubernetes")
@@ -268,10 +221,22 @@ class FakeCluster:
 
     def apply(self, objects: Sequence[Json]) -> None:
         self.rack.on_delete |= any(o["kind"] == "DaemonSet" for o in objects)
+        for item in objects:
+            labels = item["metadata"].get("labels", {})
+            if item["kind"] == "MutatingWebhookConfiguration" and "istio.io/tag" in labels:
+                self._tag(labels["istio.io/tag"], labels["istio.io/rev"])
+
+    def _tag(self, tag: str, revision: str) -> None:
+        for mesh in self.rack.site.meshes:
+            if mesh.tag == tag:
+                self.rack.tags[mesh.name] = revision.replace("-", ".")
+                self.rack.log.append(f"tag {tag} {revision}")
 
     def deployment_ready(self, namespace: str, name: str) -> tuple[bool, str]:
-        del namespace, name
-        return True, ""
+        del name
+        agents = [a for a in self._agents() if a.namespace == namespace and a.node is None]
+        short = [a.pod for a in agents if not a.ready and not a.terminating]
+        return not short, f"{', '.join(short)} not ready"
 
     def cordon(self, node: str, run: str) -> None:
         self._mark(node, cordoned=True, owner=run)
@@ -304,26 +269,45 @@ class FakeCluster:
 
     def delete_pod(self, namespace: str, pod: str) -> None:
         del namespace
-        self.rack.evict(pod)
-
-    def agents(self) -> tuple[AgentState, ...]:
-        return ()
-
-    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
-        return tuple(("shop", p.name) for p in self.rack.pods.values() if p.node == node and not p.gateway)
-
-    def set_partition(self, namespace: str, statefulset: str, partition: int) -> None:
-        self.rack.log.append(f"partition {namespace}/{statefulset} {partition}")
-
-    def pass_gateway_health(self, namespace: str, pod: str) -> None:
-        del namespace
-        self.rack.pods[pod].failing = False
-        self.rack.log.append(f"restore {self.rack.pods[pod].node}")
+        if pod in self.rack.pods:
+            self.rack.evict(pod)
+        else:
+            self.rack.log.append(f"delete {pod} at {self.rack.agents.pods[pod].version}")
+            self.rack.agents.delete(pod)
 
     def fail_gateway_health(self, namespace: str, pod: str) -> None:
         del namespace
         self.rack.pods[pod].failing = True
         self.rack.log.append(f"drain {self.rack.pods[pod].node}")
+
+
+@dataclass(slots=True)
+class FakeCommands:
+    """Moves what the site's own upgrade commands move; ``exit_codes`` by host make one fail."""
+
+    rack: FakeRack
+
+    def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
+        self.rack.check(host)
+        self.rack.log.append(f"run on {host}: {' '.join(argv)}")
+        code = self.rack.exit_codes.get(host, 0)
+        kubernetes = self.rack.site.kubernetes
+        for template in (kubernetes.upgrade_control_plane, kubernetes.upgrade_node):
+            version = _asked(template, argv)
+            if version and not code:
+                self.rack.commanded(host, version.removeprefix("v"))
+        return CommandOutcome(code, "it did not work" if code else "done")
+
+
+def _asked(template: Sequence[str], argv: Sequence[str]) -> str:
+    """The version in a command that is the template with one put in; empty for any other command."""
+    if len(template) != len(argv):
+        return ""
+    for part, word in zip(template, argv, strict=True):
+        if "{version}" in part:
+            head, _, tail = part.partition("{version}")
+            return word.removeprefix(head).removesuffix(tail)
+    return ""
 
 
 @dataclass(slots=True)
@@ -333,18 +317,20 @@ class FakeProbe:
     def fetch(self, gateway: Gateway, samples: int) -> ProbeResult:
         self.rack.check("probe")
         hops = sorted(self.rack.routed(gateway))
-        pods = [p for p in self.rack.pods.values() if p.gateway == gateway.name]
-        good = {p.node for p in pods if p.serves(self.rack.time)}
+        good = {node for node in hops if self.rack.answers(gateway, node)}
         ok = sum(1 for i in range(samples) if hops and hops[i % len(hops)] in good)
         self.rack.lost += samples - ok
         return ProbeResult(gateway.vip, samples, ok)
 
 
 def roles(site: Site) -> dict[str, SubjectRole]:
-    return {"metallb": MetalLbRole(site), **{mesh.name: IstioRole(site, mesh) for mesh in site.meshes}}
+    return roles_of(site)
 
 
 def world(rack: FakeRack) -> World:
+    told: Mapping[str, SubjectRole] = {
+        name: cast(SubjectRole, Told(role)) for name, role in rack.roles.items()
+    }
     return World(
         site=rack.site,
         hosts=FakeHosts(rack),
@@ -352,11 +338,12 @@ def world(rack: FakeRack) -> World:
         charts=FakeCharts(rack),
         cluster=FakeCluster(rack),
         probe=FakeProbe(rack),
-        roles=roles(rack.site),
+        roles=told,
+        commands=FakeCommands(rack),
     )
 
 
-def running(site: Site, version: str = "1.30.3") -> tuple[FakeRack, World]:
+def running(site: Site, version: str | Mapping[str, str] = "1.30.3") -> tuple[FakeRack, World]:
     rack = FakeRack(site)
     rack.install_all(version)
     return rack, world(rack)

@@ -59,7 +59,7 @@ def test_a_mark_that_stays_a_lost_next_hop_and_a_lost_endpoint_are_unplanned() -
     )
     odd = [d for d in compare(before, after, plan) if not d.planned]
     assert [d.topic for d in odd] == [Topic.ENDPOINTS, Topic.NEXT_HOPS, Topic.NODE]
-    assert odd[-1].after == "Ready, cordoned by run run-1"
+    assert odd[-1].after == "Ready, cordoned by run run-1, kubelet v1.35.2"
 
 
 def test_a_version_that_is_no_target_and_a_chart_that_no_step_installs_are_unplanned() -> None:
