@@ -92,7 +92,8 @@ class Saboteur:
                 self._stick(lambda pod: pod.gone_at is None)
             case Kind.BGP_FLAP | Kind.GATEWAY_LOST:
                 for gateway in self.rack.site.gateways:
-                    self.rack.rib[gateway.name, self.fault.victim] = False
+                    for victim in self.fault.victim.split(","):
+                        self.rack.rib[gateway.name, victim] = False
             case _:
                 pass
 
