@@ -26,6 +26,7 @@ _COMMANDS = {
     "resume": ("rollout.cli.apply", "resume", "Go on with the run that was held, interrupted or killed."),
     "abandon": ("rollout.cli.apply", "abandon", "Give the unfinished run up; what it left stays as it is."),
     "status": ("rollout.cli.status", "status", "Show the current or last run of a site."),
+    "report": ("rollout.cli.report", "report", "Report on a run: times, stops, N-1, before and after."),
 }
 
 _EXIT_CODES = """\b

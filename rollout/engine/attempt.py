@@ -8,7 +8,7 @@ from dataclasses import replace
 from rollout.engine.context import Interrupted, Run
 from rollout.engine.effects.dispatch import carry_out
 from rollout.engine.gates import closed_gates
-from rollout.engine.outcome import EXIT_HELD, EXIT_INTERRUPTED, StepOutcome, Word
+from rollout.engine.outcome import EXIT_HELD, EXIT_INTERRUPTED, NEXT_HOPS_OF, StepOutcome, Word
 from rollout.errors import RackrollError
 from rollout.model.gate import Finding
 from rollout.model.step import Step
@@ -27,7 +27,11 @@ def attempt(run: Run, step: Step) -> StepOutcome:
         text = f"a bug in rackroll: {type(error).__name__}: {error}"
         outcome = StepOutcome(Word.FAILED, text, exit_code=1, trace=traceback.format_exc())
     minimum, lost = run.gauge.take()
-    return replace(outcome, seconds=round(run.clock.now() - began, 3), min_in_rib=minimum, lost=lost)
+    changes = tuple((f"{NEXT_HOPS_OF}{vip}", count) for vip, count in run.gauge.take_changes())
+    seconds = round(run.clock.now() - began, 3)
+    return replace(
+        outcome, seconds=seconds, min_in_rib=minimum, lost=lost, counts=(*outcome.counts, *changes)
+    )
 
 
 def _failed(run: Run, error: RackrollError) -> StepOutcome:

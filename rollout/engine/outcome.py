@@ -22,6 +22,8 @@ class Word(StrEnum):
 
 EXIT_HELD = 5
 EXIT_INTERRUPTED = 130
+NEXT_HOPS_OF = "next-hops.changed."
+"""Counts under this prefix and a VIP say how often its next-hop set was seen to change during the attempt."""
 
 
 @dataclass(frozen=True, slots=True)

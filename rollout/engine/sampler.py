@@ -48,6 +48,9 @@ def _sample(run: Run, observer: Observer, over: Event) -> None:
 def take_sample(run: Run) -> GatewaysSampled:
     """Per VIP the nodes in their ToRs' RIBs and the Ready ones; of several VIPs the worst is shown."""
     world = run.world
-    in_rib = min(len(routed(world, gateway)) for gateway in run.site.gateways)
+    in_ribs = {str(gateway.vip): routed(world, gateway) for gateway in run.site.gateways}
+    for vip, nodes in in_ribs.items():
+        run.gauge.routes(vip, nodes)
+    in_rib = min(map(len, in_ribs.values()))
     ready = min(len(world.cluster.ready_gateway_nodes(gateway)) for gateway in run.site.gateways)
     return GatewaysSampled(in_rib, ready, len(run.site.gateway_nodes), run.gauge.lost_in_all)
