@@ -124,7 +124,11 @@ def _time(seconds: float) -> str:
 
 def as_markdown(found: RunReport, *, steps: bool) -> str:
     """For a ticket or a change record: tables, the steps folded away."""
-    lines = [f"# {found.kind} of {found.site}: {found.word}", "", f"Run `{found.run}`, plan `{found.plan[:12]}`."]
+    lines = [
+        f"# {found.kind} of {found.site}: {found.word}",
+        "",
+        f"Run `{found.run}`, plan `{found.plan[:12]}`.",
+    ]
     lines += ["", *(f"- {text}" for text in _moved(found))]
     lines += [f"- {name}: {_flat(value)}" for name, value in _facts(found)]
     lines += ["", "## Waves", "", *_md_table(_HEAD, _waves(found))]
@@ -133,7 +137,12 @@ def as_markdown(found: RunReport, *, steps: bool) -> str:
         lines += [f"- {_flat('; '.join(line.strip() for line in _stop(stop)))}" for stop in found.stops]
     lines += ["", "## Before and after", "", *_md_diff(found)]
     if steps:
-        lines += ["", "<details><summary>Steps</summary>", "", *_md_table(_STEP_HEAD, map(_md_step, found.steps))]
+        lines += [
+            "",
+            "<details><summary>Steps</summary>",
+            "",
+            *_md_table(_STEP_HEAD, map(_md_step, found.steps)),
+        ]
         lines += ["", "</details>"]
     return "\n".join(lines)
 
@@ -158,7 +167,13 @@ def _md_diff(found: RunReport) -> Iterator[str]:
         yield ""
         ordered = sorted(found.differences, key=lambda d: d.planned)
         rows = (
-            ("" if d.planned else "**!**", f"{d.topic} {d.subject}", d.change.value, d.before or "", d.after or "")
+            (
+                "" if d.planned else "**!**",
+                f"{d.topic} {d.subject}",
+                d.change.value,
+                d.before or "",
+                d.after or "",
+            )
             for d in ordered
         )
         yield from _md_table(_DIFF_HEAD, rows)
