@@ -44,7 +44,7 @@ def _facts(found: RunReport) -> Iterator[tuple[str, str]]:
     for each in found.next_hops:
         against = "not counted by the plan" if each.planned is None else f"planned {each.planned}"
         naive = "" if each.naive is None else f", one component at a time {each.naive}"
-        yield "next-hop changes", f"{each.vip}: seen {each.seen}, {against}{naive}"
+        yield "next-hop changes", f"{each.vip}: at least {each.seen} seen, {against}{naive}"
     for line in found.left:
         yield "left half-done", line
     if found.detail:
@@ -55,7 +55,7 @@ def _lowest(found: RunReport) -> str:
     if found.lowest is None:
         return f"never sampled; N-1 is {found.floor} of {found.gateways}"
     word = "kept" if found.lowest >= found.floor else "BROKEN"
-    return f"at least {found.lowest} of {found.gateways}, N-1 is {found.floor}: {word}"
+    return f"fewest seen {found.lowest} of {found.gateways}, N-1 is {found.floor}: {word}"
 
 
 _HEAD = ("", "wave", "racks", "steps", "time")
@@ -94,7 +94,7 @@ def _diff(found: RunReport) -> Iterator[str]:
         return
     odd = [d for d in found.differences if not d.planned]
     planned = [d for d in found.differences if d.planned]
-    yield "Before and after"
+    yield f"Before ({found.compared[0]}) and after ({found.compared[1]})"
     yield f"  not planned: {len(odd) or 'nothing'}"
     yield from (f"    ! {_difference(d)}" for d in odd)
     yield f"  planned: {len(planned) or 'nothing'}"
@@ -162,7 +162,8 @@ def _md_diff(found: RunReport) -> Iterator[str]:
         yield f"No comparison: the snapshot {' and '.join(found.missing)} is not there."
         return
     odd = sum(not d.planned for d in found.differences)
-    yield f"{len(found.differences)} differences, {odd or 'none'} of them not planned."
+    when = f"Between {found.compared[0]} and {found.compared[1]}"
+    yield f"{when}: {len(found.differences)} differences, {odd or 'none'} of them not planned."
     if found.differences:
         yield ""
         ordered = sorted(found.differences, key=lambda d: d.planned)

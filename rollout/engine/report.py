@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from rollout.engine.compare import Difference, compare
+from rollout.engine.effects.record import AFTER, BEFORE
 from rollout.engine.journal import Journal, RunRecord, StepRecord
 from rollout.engine.outcome import NEXT_HOPS_OF, Word
 from rollout.engine.snapshot import read
@@ -18,9 +18,6 @@ from rollout.model.plan import NextHopChanges, Plan, Target
 from rollout.planner.refuse import refuse
 from rollout.planner.titles import title
 from rollout.rules.n1 import floor
-
-BEFORE: Final = "before"
-AFTER: Final = "after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +70,7 @@ class RunReport:
     """``lowest`` is the fewest gateways that the sampler found in the ToRs' tables, None if it never looked.
 
     ``differences`` None: there are no two snapshots to compare, and ``missing`` names those that are not there.
+    ``compared`` says when the two were taken; ``after`` is as of the run's last stop.
     """
 
     run: str
@@ -97,6 +95,7 @@ class RunReport:
     next_hops: tuple[NextHopCount, ...]
     missing: tuple[str, ...]
     differences: tuple[Difference, ...] | None
+    compared: tuple[str, ...] = ()
 
 
 def report(journal: Journal, run: str | None, folder: Path, gateways: int) -> RunReport | None:
@@ -118,7 +117,7 @@ def report_of(journal: Journal, record: RunRecord, folder: Path, gateways: int) 
     records = journal.records(record.id)
     stood = describe_run(journal, record, journal.holder())
     steps = _steps(stood, records)
-    missing, differences = _compared(folder, record)
+    before, after = (read(folder, record.id, name) for name in (BEFORE, AFTER))
     return RunReport(
         run=record.id,
         plan=record.plan.id,
@@ -140,8 +139,9 @@ def report_of(journal: Journal, record: RunRecord, folder: Path, gateways: int) 
         lowest=stood.min_in_rib,
         lost=stood.lost,
         next_hops=_next_hops(record.plan, records),
-        missing=missing,
-        differences=differences,
+        missing=tuple(name for name, found in ((BEFORE, before), (AFTER, after)) if found is None),
+        differences=compare(before, after, record.plan) if before and after else None,
+        compared=tuple(found.taken.isoformat(timespec="seconds") for found in (before, after) if found),
     )
 
 
@@ -202,11 +202,3 @@ def _count(vip: str, seen: Mapping[str, int], foretold: Mapping[str, NextHopChan
     if change is None:
         return NextHopCount(vip, seen.get(vip, 0), None, None)
     return NextHopCount(vip, seen.get(vip, 0), change.planned, change.naive)
-
-
-def _compared(folder: Path, record: RunRecord) -> tuple[tuple[str, ...], tuple[Difference, ...] | None]:
-    before, after = (read(folder, record.id, name) for name in (BEFORE, AFTER))
-    missing = tuple(name for name, found in ((BEFORE, before), (AFTER, after)) if found is None)
-    if before is None or after is None:
-        return missing, None
-    return missing, compare(before, after, record.plan)

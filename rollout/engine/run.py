@@ -18,6 +18,7 @@ from rollout.engine.aims import aims
 from rollout.engine.attempt import attempt
 from rollout.engine.clock import Clock, SystemClock, Tempo
 from rollout.engine.context import Run
+from rollout.engine.effects.record import recorded
 from rollout.engine.execute import execute
 from rollout.engine.journal import Journal, RunRecord
 from rollout.engine.left import left_half_done
@@ -133,7 +134,8 @@ def _run(
 
 def _drive(run: Run, record: RunRecord, journal: Journal, observer: Observer) -> RunOutcome:
     tell = _serialised(observer)
-    with sampling(run, tell):
+    fresh = not journal.records(record.id)
+    with recorded(run, fresh=fresh), sampling(run, tell):
         stopped = journal.drive(
             record.id,
             lambda once: execute(record.plan, once, lambda step: attempt(run, step), tell),

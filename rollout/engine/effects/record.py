@@ -1,11 +1,42 @@
-"""Keep what the fleet looked like, once: the first look before anything moved is the one that a report needs."""
+"""Keep what the fleet looked like: before a run moves anything, when it stops, and where a plan says so."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from rollout.engine import snapshot
 from rollout.engine.context import Run
 from rollout.engine.outcome import Done, Word
+from rollout.errors import RackrollError
 from rollout.model.step import TakeSnapshot
+
+BEFORE = "before"
+AFTER = "after"
+
+
+@contextmanager
+def recorded(run: Run, *, fresh: bool) -> Iterator[None]:
+    """Snapshots around a drive of ``run``: ``before`` only if nothing has moved yet (``fresh``), ``after`` each time
+    it stops, so that a report on a held run compares too. A world that does not answer costs the snapshot, never
+    the run; an older ``after`` goes first, for it would pass for what is there now.
+    """
+    if run.folder is None:
+        yield
+        return
+    snapshot.file_of(run.folder, run.id, AFTER).unlink(missing_ok=True)
+    if fresh:
+        _record(run, run.folder, BEFORE)
+    yield
+    _record(run, run.folder, AFTER)
+
+
+def _record(run: Run, folder: Path, name: str) -> None:
+    try:
+        snapshot.keep(folder, snapshot.take(run, name))
+    except (RackrollError, OSError):
+        return
 
 
 def take_snapshot(run: Run, effect: TakeSnapshot) -> Done:
