@@ -188,6 +188,6 @@ def test_the_command_reports_on_the_newest_run_from_its_directory(
 ) -> None:
     small = durable_run(tmp_path)
     assert sorted(p.name for p in run_dir(small).rglob("snapshots/*/*.json")) == ["after.json", "before.json"]
-    monkeypatch.setattr("rollout.site.load.load_site", lambda path: small)
+    monkeypatch.setattr("rollout.site.load.load_site", lambda _: small)
     done = CliRunner().invoke(report_command.report, ["-i", str(tmp_path), "-o", output])
     assert (done.exit_code, sign in done.output) == (0, True), done.output
