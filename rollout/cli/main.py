@@ -22,6 +22,7 @@ _COMMANDS = {
     "site": ("rollout.cli.site", "site", "Check a site file, or print its schema."),
     "check": ("rollout.cli.check", "check", "Ask what the gates of a rollout would say now."),
     "plan": ("rollout.cli.plan", "plan", "Work out what would be done, and prove it."),
+    "verify": ("rollout.cli.verify", "verify", "Check a saved plan with code that did not make it."),
     "apply": ("rollout.cli.apply", "apply", "Carry out a saved plan."),
     "resume": ("rollout.cli.apply", "resume", "Go on with the run that was held, interrupted or killed."),
     "abandon": ("rollout.cli.apply", "abandon", "Give the unfinished run up; what it left stays as it is."),

@@ -47,6 +47,15 @@ class ServedGateway:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """Where pods of one gateway ran at this version: they are what a node's routes lead to."""
+
+    gateway: str
+    version: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """Everything that a checker needs to work out every later state from the steps alone.
 
@@ -58,6 +67,7 @@ class Start:
     releases: tuple[StartRelease, ...]
     gateways: tuple[ServedGateway, ...]
     gateway_nodes: tuple[str, ...]
+    placed: tuple[Placed, ...]
     out: tuple[str, ...] = ()
     dark: tuple[str, ...] = ()
 
@@ -145,6 +155,7 @@ class Proof:
 
     It ends at ``no_return`` if there is one. ``found`` are rules that the start itself already broke: they
     forbid nothing as long as no state adds to them. ``unchecked`` says what no rule could be asked about.
+    ``rules_digest`` is of every rule file that was read, used or not.
     """
 
     start: Start
@@ -153,6 +164,7 @@ class Proof:
     undo: tuple[Undo, ...]
     windows: tuple[WaveMoves, ...]
     rules: tuple[UsedRule, ...]
+    rules_digest: str
     found: tuple[Verdict, ...] = ()
     unchecked: tuple[str, ...] = ()
     no_return: NoReturn | None = None

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from rollout.model.observed import Observed
-from rollout.model.proof import Group, ProvenSubject, ServedGateway, Start, StartRelease
+from rollout.model.proof import Group, Placed, ProvenSubject, ServedGateway, Start, StartRelease
 from rollout.model.role import SubjectRole
 from rollout.model.site import DataPlane, Mesh, MeshKind, Site
 from rollout.planner.components import KUBERNETES, LEADERS, proxy_of
@@ -44,7 +44,7 @@ def start(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -> F
     )
 
 
-def start_of(fleet: Fleet) -> Start:
+def start_of(fleet: Fleet, observed: Observed) -> Start:
     """The same as a value of the plan, sorted: equal fleets read equal."""
     groups: defaultdict[Row, list[str]] = defaultdict(list)
     for bucket in fleet.held.buckets:
@@ -58,9 +58,19 @@ def start_of(fleet: Fleet) -> Start:
         releases=tuple(StartRelease(*release) for release in releases),
         gateways=tuple(ServedGateway(name, mesh) for name, mesh in sorted(fleet.gateways.items())),
         gateway_nodes=tuple(sorted(fleet.gateway_nodes)),
+        placed=tuple(_placed(fleet, observed)),
         out=tuple(sorted(fleet.out)),
         dark=tuple(sorted(fleet.dark)),
     )
+
+
+def _placed(fleet: Fleet, observed: Observed) -> Iterator[Placed]:
+    nodes: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for proxy in observed.proxies:
+        if proxy.gateway in fleet.gateways and proxy.node and not proxy.terminating:
+            nodes[proxy.gateway or "", proxy.version].add(proxy.node)
+    for (gateway, version), found in sorted(nodes.items()):
+        yield Placed(gateway, version, tuple(sorted(found)))
 
 
 def counted(found: list[_Found]) -> dict[Component, dict[str, int]]:

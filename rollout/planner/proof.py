@@ -6,7 +6,7 @@ Computed, never asserted: nothing is said here that was not put through the rule
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollout.model.observed import Observed
@@ -31,6 +31,7 @@ class _Walked:
     """One plan's walk: the fleet at its start, all states, and the distinct configurations they point at."""
 
     begin: Fleet
+    observed: Observed
     states: tuple[State, ...]
     judged: Sequence[Judged]
 
@@ -43,7 +44,7 @@ def prove(
     waves: tuple[Wave, ...],
 ) -> Proof:
     """Raises RuleRefused for the first state that breaks a rule which the start did not break already."""
-    walked = _walk(start(site, observed, roles), book, waves)
+    walked = _walk(start(site, observed, roles), observed, book, waves)
     _require_rules(walked)
     _require_n1(walked)
     proof = _proof(walked, book, waves)
@@ -64,13 +65,13 @@ def describe(
     waves: tuple[Wave, ...],
 ) -> Proof:
     """The same without refusing, for the negative control: it shows where N-1 breaks."""
-    return _proof(_walk(start(site, observed, roles), book, waves), book, waves)
+    return _proof(_walk(start(site, observed, roles), observed, book, waves), book, waves)
 
 
-def _walk(begin: Fleet, book: RuleBook, waves: tuple[Wave, ...]) -> _Walked:
+def _walk(begin: Fleet, observed: Observed, book: RuleBook, waves: tuple[Wave, ...]) -> _Walked:
     judgements = Judgements(book, tuple(begin.subjects[name] for name in sorted(begin.subjects)))
     passed = tuple(states(begin, waves, judgements))
-    return _Walked(begin, passed, judgements.judged)
+    return _Walked(begin, observed, passed, judgements.judged)
 
 
 def _proof(walked: _Walked, book: RuleBook, waves: tuple[Wave, ...]) -> Proof:
@@ -78,12 +79,13 @@ def _proof(walked: _Walked, book: RuleBook, waves: tuple[Wave, ...]) -> Proof:
     back = undos(book, walked.states)
     used = {v.rule for j in judged for v in j.verdicts} | {v.rule for undo in back for v in undo.verdicts}
     return Proof(
-        start=start_of(begin),
+        start=start_of(begin, walked.observed),
         configurations=tuple(_configuration(one) for one in judged),
         states=tuple(ProvenState(s.step, s.configuration, s.fleet.serving, s.during) for s in walked.states),
         undo=back,
         windows=wave_moves(walked.states, waves),
         rules=used_rules(book, used),
+        rules_digest=book.digest,
         found=tuple(_verdict(v) for v in judged[0].refusing),
         unchecked=tuple(sorted({text for one in judged for text in one.unchecked})),
         no_return=point_of_no_return(book, walked.states),
@@ -122,3 +124,17 @@ def _require_n1(walked: _Walked) -> None:
         if ours and state.fleet.serving < floor(total):
             text = f"after {state.step}: {arithmetic(state.fleet.serving, total)}"
             raise refuse("PLAN-N1-01", text, fix="this order is never planned")
+
+
+def warnings_of(proof: Proof) -> Iterator[str]:
+    """What an operator must know before anything moves: where the way back ends, and what no rule refuses."""
+    end = proof.no_return
+    if end is not None:
+        yield f"point of no return: {end.step}; {end.rule}: {end.arithmetic}"
+    for verdict in proof.found:
+        yield f"broken already at the start, {verdict.rule}: {verdict.arithmetic}"
+    for configuration in proof.configurations:
+        for verdict in configuration.verdicts:
+            if not verdict.holds and verdict.severity == "warn":
+                yield f"{verdict.rule}: {verdict.arithmetic}"
+    yield from (f"no rule can be asked about {text}" for text in proof.unchecked)

@@ -9,6 +9,7 @@ from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
 from rollout.model.proof import Proof
 from rollout.planner.codec import content_id
 from rollout.planner.digest import observed_digest
+from rollout.planner.proof import warnings_of
 from rollout.planner.request import Request
 from rollout.site.digest import site_digest
 
@@ -30,7 +31,7 @@ def seal(
         targets=targets,
         waves=waves,
         proof=proof,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys((*warnings, *warnings_of(proof)))),
         options=request.options,
     )
     return replace(plan, id=content_id(plan))
