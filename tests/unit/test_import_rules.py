@@ -24,6 +24,10 @@ PLANTED = {
     "roles use the model, the ports and pki only": ("roles/kernel/planted.py", "import rollout.adapters"),
     "the site file's reader knows the model and nothing that acts": ("rollout/site/planted.py", "import lab"),
     "pki stands alone": ("pki/planted.py", "import rollout.errors"),
+    "the verifier shares no code with what it verifies": (
+        "rollout/verify/planted.py",
+        "import rollout.rules",
+    ),
     "only the journal imports dbos": ("roles/tor/planted.py", "import dbos"),
 }
 """For each contract, one file with one import that breaks it."""
@@ -73,6 +77,15 @@ def test_a_planted_import_breaks_its_own_contract_only(contract: str, tree: Path
     file, line = PLANTED[contract]
     (tree / file).write_text(f"{line}\n", encoding="utf-8")
     assert {name for name, verdict in verdicts(tree).items() if verdict == "BROKEN"} == {contract}
+
+
+def test_the_verifier_imports_the_standard_library_and_itself_only() -> None:
+    """The contract names what is forbidden; this names what is allowed."""
+    named = re.compile(r"^\s*(?:from|import) ([\w.]+)", re.MULTILINE)
+    for path in (ROOT / "rollout" / "verify").glob("*.py"):
+        for module in named.findall(path.read_text(encoding="utf-8")):
+            own = module.startswith("rollout.verify.")
+            assert own or module.split(".")[0] in sys.stdlib_module_names, f"{path.name} imports {module}"
 
 
 def test_the_journal_is_the_only_file_that_names_dbos() -> None:
