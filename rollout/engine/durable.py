@@ -1,4 +1,4 @@
-"""The durable journal: DBOS on a SQLite file. The only module that knows DBOS, and it is imported late.
+"""The durable journal: DBOS on a SQLite file, or on Postgres. The only module that knows DBOS; imported late.
 
 Guardrails (docs/decisions/journal.md): explicit application version, the site as stable executor id, our OS
 lock before every launch, JSON instead of pickle, steps named by the plan, reading through ``DBOSClient``.
@@ -18,12 +18,15 @@ from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from rollout.engine.journal import Body, Fate, RunEntry, RunRecord, StepRecord, undone
+from rollout.engine.journalurl import JournalUrl
 from rollout.engine.lock import Holder
 from rollout.engine.outcome import StepOutcome, from_json, to_json
 from rollout.engine.rundir import RunDir
+from rollout.engine.runstore import RunStore
+from rollout.engine.shared import SharedRuns, schema_of
 from rollout.errors import PlanRefused, Unreachable
 
 APPLICATION: Final = "rackroll"
@@ -31,8 +34,10 @@ APPLICATION_VERSION: Final = "journal-1"
 """Raise it when the order or the names of journal records change: older runs are then left alone, not misread."""
 FATES: Final = {"SUCCESS": Fate.DONE, "CANCELLED": Fate.ABORTED, "ERROR": Fate.ABORTED}
 """ERROR cannot come from a step (attempts end as values); DBOS would not take such a run up again."""
+NO_TABLES: Final = ("no such table", "does not exist")
+"""What SQLite and Postgres say before a site's first run."""
 POLL: Final = 0.05
-HOLD_POLL: Final = 0.3
+HOLD_POLL: Final = 0.5
 BUSY: Final = 5.0
 """Seconds that a reader waits for a journal that another process keeps busy."""
 T = TypeVar("T")
@@ -57,12 +62,26 @@ class _Parked(BaseException):
 
 @dataclass(slots=True)
 class _Session:
-    """One run in this process: what to do, and how it ended."""
+    """One run in this process: what to do, whether it may, and how it ended."""
 
     body: Body
+    still_owned: Callable[[], None]
     over: Event = field(default_factory=Event)
     stopped: StepOutcome | None = None
     error: BaseException | None = None
+
+    def once(self, name: str, make: Callable[[], StepOutcome]) -> tuple[StepOutcome, bool]:
+        """Outside of DBOS's step, which would record a lost lock as the step's own failure."""
+        fresh = False
+
+        def step() -> str:
+            nonlocal fresh
+            fresh = True
+            return to_json(make())
+
+        self.still_owned()
+        text = DBOS.run_step({"name": name}, step)
+        return from_json(text), fresh
 
 
 _sessions: dict[str, _Session] = {}
@@ -74,7 +93,7 @@ def _workflow(run: str) -> str:
     if session is None:
         raise _Parked
     try:
-        session.stopped = session.body(_once)
+        session.stopped = session.body(session.once)
     except BaseException as error:
         session.error = error
         raise _Parked from error
@@ -85,47 +104,41 @@ def _workflow(run: str) -> str:
     return "done"
 
 
-def _once(name: str, make: Callable[[], StepOutcome]) -> tuple[StepOutcome, bool]:
-    fresh = False
-
-    def step() -> str:
-        nonlocal fresh
-        fresh = True
-        return to_json(make())
-
-    text = DBOS.run_step({"name": name}, step)
-    return from_json(text), fresh
-
-
 class DurableJournal:
-    """A site's journal in its run directory. ``site`` names the executor: one per site, stable across restarts."""
+    """A site's journal: in its run directory, or in Postgres by ``url``, where machines share it.
 
-    def __init__(self, folder: Path, site: str, *, url: str | None = None) -> None:
+    ``site`` names the executor: one per site, stable across restarts and machines, because the lock comes first.
+    """
+
+    def __init__(self, folder: Path, site: str, url: JournalUrl | None = None) -> None:
         self.folder = RunDir(folder)
         self._site = site
-        self._url = url or f"sqlite:///{self.folder.journal}"
-        self._exists = url is not None
+        self._shared = SharedRuns(url, site, self.folder) if url else None
+        self._runs: RunStore = self._shared or self.folder
+        self._dsn = url.dsn if url else f"sqlite:///{self.folder.journal}"
+        self._schema = schema_of(site) if url else "dbos"
+        self._where = url.shown if url else str(self.folder.path)
 
     def owned(self, run: str) -> AbstractContextManager[None]:
-        return self.folder.owned(run)
+        return self._runs.owned(run)
 
     def holder(self) -> Holder | None:
-        return self.folder.holder()
+        return self._runs.holder()
 
     def hold(self, run: str, reason: str) -> None:
-        self.folder.hold(run, reason)
+        self._runs.hold(run, reason)
 
     def hold_asked(self, run: str) -> str | None:
-        return self.folder.hold_asked(run)
+        return self._runs.hold_asked(run)
 
     def runs(self) -> tuple[RunEntry, ...]:
-        return self.folder.runs()
+        return self._runs.runs()
 
     def load(self, run: str) -> RunRecord:
-        return self.folder.load(run)
+        return self._runs.load(run)
 
     def add(self, record: RunRecord) -> None:
-        self.folder.add(record)
+        self._runs.add(record)
 
     def fate(self, run: str) -> Fate:
         return undone(run, self.runs(), self._own_fate)
@@ -139,10 +152,10 @@ class DurableJournal:
         return tuple(StepRecord(s["function_name"], from_json(s["output"])) for s in steps if s["output"])
 
     def drive(self, run: str, body: Body, stop: Event) -> StepOutcome | None:
-        session = _Session(body)
+        session = _Session(body, self._runs.still_owned)
         started = self._started(run)
         _sessions[run] = session
-        self.folder.forget_hold(run)
+        self._runs.forget_hold(run)
         try:
             with self._launched(), self._watched(run, session, stop):
                 if not started:
@@ -151,8 +164,12 @@ class DurableJournal:
                 _wait(session, stop)
                 if session.error is None and session.stopped is None:
                     DBOS.retrieve_workflow(run).get_result(polling_interval_sec=POLL)
+        except DBAPIError as error:
+            raise self._lost(error) from None
         finally:
             del _sessions[run]
+        if isinstance(session.error, DBAPIError):
+            raise self._lost(session.error) from None
         if session.error is not None:
             raise session.error
         return session.stopped
@@ -164,11 +181,15 @@ class DurableJournal:
 
     @contextmanager
     def _watched(self, run: str, session: _Session, stop: Event) -> Iterator[None]:
-        """A hold asked for by any process sets ``stop``."""
+        """A hold asked for by any process sets ``stop``, and so does a journal that is gone."""
 
         def watch() -> None:
             while not session.over.wait(HOLD_POLL):
-                if self.folder.hold_asked(run) is not None:
+                try:
+                    held = self._runs.hold_asked(run) is not None
+                except Unreachable:
+                    held = True
+                if held:
                     stop.set()
                     return
 
@@ -178,7 +199,7 @@ class DurableJournal:
             yield
         finally:
             session.over.set()
-            watcher.join()
+            watcher.join(timeout=HOLD_POLL)
 
     def _started(self, run: str) -> bool:
         """Raises PlanRefused for a run that DBOS would leave alone: waiting for it would be waiting forever."""
@@ -186,7 +207,7 @@ class DurableJournal:
         if status is not None and status.app_version != APPLICATION_VERSION:
             raise PlanRefused(
                 f"run {run} was recorded as {status.app_version}, this rackroll writes {APPLICATION_VERSION}",
-                where=str(self.folder.path),
+                where=self._where,
                 hint="resume it with the rackroll that started it, or abort it and plan again",
             )
         return status is not None
@@ -205,25 +226,32 @@ class DurableJournal:
             try:
                 with self._client() as client:
                     return question(client) if client else []
-            except OperationalError as error:
-                if "no such table" in str(error.orig):
+            except DBAPIError as error:
+                if any(words in str(error.orig) for words in NO_TABLES):
                     return []
                 if monotonic() > deadline:
-                    raise Unreachable(
-                        f"the journal cannot be read: {error.orig}",
-                        where=str(self.folder.path),
-                        hint="another process may be using it: `rackroll status` again in a moment",
-                    ) from error
+                    raise self._lost(error) from None
             sleep(POLL)
+
+    def _lost(self, error: DBAPIError) -> Unreachable:
+        if self._shared and error.orig:
+            return self._shared.unreachable(error.orig)
+        hint = "another process may be using it: `rackroll status` again in a moment"
+        return Unreachable(f"the journal cannot be used: {error.orig}", where=self._where, hint=hint)
 
     @contextmanager
     def _client(self) -> Iterator[DBOSClient | None]:
         """None before the first run: the client never makes the tables."""
-        if not self._exists and not self.folder.journal.exists():
+        if not self._shared and not self.folder.journal.exists():
             yield None
             return
         _silence()
-        client = DBOSClient(system_database_url=self._url, serializer=JsonSerializer())
+        client = DBOSClient(
+            system_database_url=self._dsn,
+            dbos_system_schema=self._schema,
+            serializer=JsonSerializer(),
+            retry_connection_errors=False,
+        )
         try:
             yield client
         finally:
@@ -231,20 +259,25 @@ class DurableJournal:
 
     @contextmanager
     def _launched(self) -> Iterator[None]:
+        """DBOS would wait for a lost database without end; ours is lost together with the lock, so the run stops."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
         _silence()
         config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": self._url,
+            "system_database_url": self._dsn,
+            "dbos_system_schema": self._schema,
             "application_version": APPLICATION_VERSION,
             "executor_id": self._site,
             "serializer": JsonSerializer(),
             "log_level": "CRITICAL",
             "notification_listener_polling_interval_sec": POLL,
         }
-        DBOS(config=config)
-        DBOS.launch()
+        if self._shared:
+            config["use_listen_notify"] = False
+        instance = DBOS(config=config)
         try:
+            DBOS.launch()
+            instance._sys_db._retry_connection_errors = False
             yield
         finally:
             DBOS.destroy()

@@ -27,6 +27,9 @@ class Holder:
     since: str
 
 
+UNSIGNED = Holder(0, "unknown", "unknown", "unknown")
+
+
 @contextmanager
 def site_lock(path: Path, run: str) -> Iterator[None]:
     """Raises :class:`LockHeld` naming the holder. ``kill -9`` frees it: the kernel does, not a timeout."""
@@ -45,7 +48,7 @@ def _acquire(descriptor: int, path: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while not _try(descriptor, fcntl.LOCK_EX):
         if time.monotonic() >= deadline:
-            raise _held(_read(path), path)
+            raise held_by(_read(path), str(path))
         time.sleep(0.05)
 
 
@@ -57,9 +60,12 @@ def _try(descriptor: int, kind: int) -> bool:
     return True
 
 
+def myself(run: str) -> Holder:
+    return Holder(os.getpid(), socket.gethostname(), run, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
 def _sign(descriptor: int, run: str) -> None:
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    text = json.dumps(asdict(Holder(os.getpid(), socket.gethostname(), run, since)))
+    text = json.dumps(asdict(myself(run)))
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, text.encode(), 0)
 
@@ -70,18 +76,22 @@ def holder(path: Path) -> Holder | None:
         return None
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        return None if _try(descriptor, fcntl.LOCK_SH) else _read(path)
+        return None if _try(descriptor, fcntl.LOCK_SH) else _read(path) or UNSIGNED
     finally:
         os.close(descriptor)
 
 
-def _read(path: Path) -> Holder:
+def _read(path: Path) -> Holder | None:
+    """None for a holder that has the lock and did not sign yet."""
     try:
         return Holder(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return Holder(0, "unknown", "unknown", "unknown")
+        return None
 
 
-def _held(found: Holder, path: Path) -> LockHeld:
-    text = f"run {found.run} moves this site: process {found.pid} on {found.host}, since {found.since}"
-    return LockHeld(text, where=str(path), hint="wait for it, or see `rackroll status`")
+def held_by(found: Holder | None, where: str) -> LockHeld:
+    """The refusal of a second mover. None: it has the lock, and its name is not written down yet."""
+    text = "another process has just begun to move this site"
+    if found is not None:
+        text = f"run {found.run} moves this site: process {found.pid} on {found.host}, since {found.since}"
+    return LockHeld(text, where=where, hint="wait for it, or see `rackroll status`")

@@ -1,0 +1,29 @@
+"""Where runs, holds and the site's lock are kept, as a port: the run directory, or a database that machines share."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from rollout.engine.journal import RunEntry, RunRecord
+from rollout.engine.lock import Holder
+
+
+class RunStore(Protocol):
+    """Every method may raise Unreachable, where the store is not on this machine."""
+
+    def owned(self, run: str) -> AbstractContextManager[None]:
+        """Raises LockHeld, which names the holder."""
+        ...
+
+    def still_owned(self) -> None:
+        """Raises Unreachable if the lock that this process took may be another's by now. Asked before each step."""
+        ...
+
+    def holder(self) -> Holder | None: ...
+    def runs(self) -> tuple[RunEntry, ...]: ...
+    def load(self, run: str) -> RunRecord: ...
+    def add(self, record: RunRecord) -> None: ...
+    def hold(self, run: str, reason: str) -> None: ...
+    def hold_asked(self, run: str) -> str | None: ...
+    def forget_hold(self, run: str) -> None: ...

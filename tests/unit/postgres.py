@@ -1,0 +1,125 @@
+"""A Postgres cluster of the tests' own: made by an unprivileged user in a temporary folder, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PASSWORD = "s3cret-of-the-tests"  # noqa: S105 - a cluster that lives for seconds on the loopback
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """``url`` leads to ``database`` by TCP with a password, as a real one would."""
+
+    folder: Path
+    port: int
+
+    def url(self, database: str) -> str:
+        return f"postgresql://rackroll:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        words = [str(program("psql")), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def stop(self, mode: str = "immediate") -> None:
+        _as_user(str(program("pg_ctl")), "-D", str(self.data), "-m", mode, "-w", "stop")
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
+        log = str(self.folder / "log")
+        _as_user(str(program("pg_ctl")), "-D", str(self.data), "-l", log, "-o", options, "-w", "start")
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def server(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Every process of the server stands still: connections stay open and nothing answers, as in a partition."""
+        pids = [self.server, *_children(self.server)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+
+def program(name: str) -> Path | None:
+    """Debian keeps the server's programs out of PATH, by version."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    on_path = shutil.which(name)
+    return found[-1] if found else Path(on_path) if on_path else None
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Skipped aloud where Postgres is not installed; in CI that is an error."""
+    if program("initdb") is None:
+        reason = "no Postgres here: apt-get install postgresql"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="rackroll-postgres-"))
+    cluster = Cluster(folder, _free_port())
+    try:
+        _initialised(cluster)
+        cluster.start()
+        yield cluster
+    finally:
+        if (cluster.data / "postmaster.pid").exists():
+            cluster.stop()
+        shutil.rmtree(folder)
+
+
+def _initialised(cluster: Cluster) -> None:
+    secret = cluster.folder / "password"
+    secret.write_text(PASSWORD)
+    if os.geteuid() == 0:
+        user = _unprivileged()
+        for path in (cluster.folder, secret):
+            os.chown(path, user.pw_uid, user.pw_gid)
+    words = ["-D", str(cluster.data), "-U", "rackroll", "--pwfile", str(secret), "-A", "scram-sha-256", "-E", "UTF8"]
+    _as_user(str(program("initdb")), *words, "--locale=C", "--no-sync")
+
+
+def _unprivileged() -> pwd.struct_passwd:
+    """Debian's package makes ``postgres``; a server refuses to run as root."""
+    return pwd.getpwnam("postgres")
+
+
+def _as_user(*words: str) -> None:
+    user = _unprivileged() if os.geteuid() == 0 else None
+    identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()} if user else {}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", **identity)
+    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
