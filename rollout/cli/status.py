@@ -21,12 +21,11 @@ _MARKS = {"done": "✓", "already": "=", "held": "‖", "failed": "✗", "interr
 @output_option
 def status(inventory: Path, output: str) -> None:
     """Show the current or last run of a site."""
-    from rollout.engine.run import run_dir
     from rollout.engine.run import status as read_status
     from rollout.site.load import load_site
 
     site = load_site(inventory)
-    found = read_status(run_dir(site))
+    found = read_status(site)
     if found is None:
         emit(
             None,

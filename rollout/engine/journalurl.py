@@ -21,7 +21,8 @@ BOUNDS: Final = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
-    "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
+    "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=10000",
 }
 """Seconds (``tcp_user_timeout``: ms) after which either end gives up on a silent other one. The server's half frees
 the lock of a machine that lost its power; the client's half stops a run that nobody can see any more."""

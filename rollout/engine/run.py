@@ -22,11 +22,11 @@ from rollout.engine.effects.record import recorded
 from rollout.engine.execute import execute
 from rollout.engine.journal import Journal, RunRecord
 from rollout.engine.left import left_half_done
+from rollout.engine.opened import durable, run_dir
 from rollout.engine.outcome import EXIT_HELD as EXIT_HELD
 from rollout.engine.outcome import RunOutcome as RunOutcome
 from rollout.engine.outcome import StepOutcome, Word
 from rollout.engine.ports import World
-from rollout.engine.rundir import FOLDER
 from rollout.engine.sampler import sampling
 from rollout.engine.status import RunStatus as RunStatus
 from rollout.engine.status import status as status
@@ -37,19 +37,8 @@ from rollout.model.plan import Plan
 from rollout.model.site import Site
 
 
-def run_dir(site: Site) -> Path:
-    return site.folder / FOLDER
-
-
 def _ignore(event: RunEvent) -> None:
     del event
-
-
-def durable(site: Site) -> Journal:
-    """The site's own journal. DBOS is imported here, not before: ``--help`` must not pay for it."""
-    from rollout.engine.durable import DurableJournal
-
-    return DurableJournal(run_dir(site), site.name)
 
 
 def apply(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from rollout.engine.journal import Fate, Journal, RunRecord, StepRecord
 from rollout.engine.left import left_half_done
-from rollout.engine.lock import Holder, holder
+from rollout.engine.lock import Holder
+from rollout.engine.opened import durable
 from rollout.engine.outcome import Word
-from rollout.engine.rundir import RunDir
+from rollout.model.site import Site
 from rollout.planner.titles import title
 
 
@@ -51,16 +51,14 @@ class RunStatus:
     lost: int
 
 
-def status(run_dir: Path) -> RunStatus | None:
+def status(site: Site) -> RunStatus | None:
     """The newest run of this site, None before the first. Takes no lock and starts nothing."""
-    folder = RunDir(run_dir)
-    runs = folder.runs()
-    if not runs:
-        return None
-    from rollout.engine.durable import DurableJournal
+    return newest(durable(site))
 
-    record = folder.load(runs[-1].id)
-    return describe_run(DurableJournal(run_dir, record.plan.site), record, holder(folder.lock))
+
+def newest(journal: Journal) -> RunStatus | None:
+    runs = journal.runs()
+    return describe_run(journal, journal.load(runs[-1].id), journal.holder()) if runs else None
 
 
 def describe_run(journal: Journal, record: RunRecord, owner: Holder | None) -> RunStatus:

@@ -259,6 +259,8 @@ class Site:
     rack_label: str
     gateway_label: str
     policy: Policy = field(default_factory=Policy)
+    journal: str | None = None
+    """A Postgres URL as written, with its ${REFERENCES} unresolved; None keeps the journal in the run directory."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:

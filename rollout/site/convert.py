@@ -27,6 +27,7 @@ def to_site(file: schema.SiteFile, folder: Path) -> model.Site:
         rack_label=file.kubernetes.rack_label,
         gateway_label=file.kubernetes.gateway_label,
         policy=to_policy(file.policy, folder),
+        journal=file.journal.url if file.journal else None,
     )
 
 

@@ -161,6 +161,12 @@ class PacingSection(Section):
     step_timeout: Duration = timedelta(minutes=5)
 
 
+class JournalSection(Section):
+    """``url`` may refer to the environment as ${NAME}; a password belongs there and not into a file."""
+
+    url: Text
+
+
 class TorSection(Section):
     name: NodeName
     platform: Platform = SwitchPlatform.FRR
@@ -198,4 +204,5 @@ class SiteFile(Section):
     probe: ProbeSection
     pacing: PacingSection = PacingSection()
     policy: PolicySection = PolicySection()
+    journal: JournalSection | None = None
     racks: tuple[RackSection, ...] = Field(min_length=1)

@@ -143,6 +143,12 @@ def test_the_control_plane_runs_the_version_from_the_pinned_hub_twice(
     assert mesh == {"trustDomain": "cluster.local"}
 
 
+def test_the_injectors_values_carry_what_pins_the_data_plane(istio: IstioRole, tmp_path: Path) -> None:
+    found = rendered(istio, "istiod", "1.31.1", tmp_path)["ConfigMap", "istio-sidecar-injector"]
+    values = json.loads(found["data"]["values"])["global"]
+    assert (values["hub"], values["proxy"]["image"]) == ("docker.io/istio", "proxyv2")
+
+
 def test_one_control_plane_replica_gets_no_budget_as_upstream_renders_none() -> None:
     text = helm("template", "istiod", str(CHARTS / "istiod"))
     assert "PodDisruptionBudget" not in text

@@ -18,9 +18,11 @@ from threading import Event
 from rollout.engine.durable import DurableJournal
 from rollout.engine.execute import Once
 from rollout.engine.journal import Body
+from rollout.engine.journalurl import journal_url
 from rollout.engine.observe import observe
 from rollout.engine.outcome import StepOutcome
 from rollout.engine.run import apply, resume
+from rollout.errors import RackrollError
 from rollout.planner.upgrade import plan_upgrade
 from tests.unit.fake_world import TEMPO, FakeRack, running, world
 from tests.unit.sites import site
@@ -30,7 +32,7 @@ class DyingJournal(DurableJournal):
     """Sends itself SIGKILL at the n-th boundary: two to each step, as in the in-memory crash test."""
 
     def __init__(self, folder: Path, name: str, at: int, save: Callable[[], None]) -> None:
-        super().__init__(folder, name)
+        super().__init__(folder, name, journal_url(None))
         self._left = at
         self._save = save
 
@@ -98,4 +100,8 @@ def save(rack: FakeRack, state: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])))
+    try:
+        sys.exit(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])))
+    except RackrollError as refused:
+        print(refused, file=sys.stderr)
+        sys.exit(refused.exit_code)

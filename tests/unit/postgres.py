@@ -30,7 +30,16 @@ class Cluster:
         return f"postgresql://rackroll:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        words = [str(program("psql")), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", statement]
+        words = [
+            str(program("psql")),
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            self.url(database),
+            "-c",
+            statement,
+        ]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -98,7 +107,18 @@ def _initialised(cluster: Cluster) -> None:
         user = _unprivileged()
         for path in (cluster.folder, secret):
             os.chown(path, user.pw_uid, user.pw_gid)
-    words = ["-D", str(cluster.data), "-U", "rackroll", "--pwfile", str(secret), "-A", "scram-sha-256", "-E", "UTF8"]
+    words = [
+        "-D",
+        str(cluster.data),
+        "-U",
+        "rackroll",
+        "--pwfile",
+        str(secret),
+        "-A",
+        "scram-sha-256",
+        "-E",
+        "UTF8",
+    ]
     _as_user(str(program("initdb")), *words, "--locale=C", "--no-sync")
 
 

@@ -1,4 +1,4 @@
-"""The journal on DBOS and SQLite: killed for real, resumed by another process, read while it runs."""
+"""The journal on DBOS, on SQLite and on Postgres: killed for real, resumed by another process, read while it runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,49 +19,15 @@ from rollout.engine.journal import Fate, RunRecord
 from rollout.engine.lock import holder, site_lock
 from rollout.engine.observe import observe
 from rollout.engine.outcome import StepOutcome, Word, from_json, to_json
-from rollout.engine.run import RunStatus, apply, resume, status
+from rollout.engine.run import apply, resume
+from rollout.engine.status import newest
 from rollout.errors import LockHeld, PlanRefused
 from rollout.model.gate import Finding, Verdict
 from rollout.model.plan import Plan
 from rollout.planner.upgrade import plan_upgrade
 from tests.unit.fake_world import TEMPO, running
+from tests.unit.kept_journal import Kept
 from tests.unit.sites import site
-
-ROOT = Path(__file__).parents[2]
-
-
-def child(folder: Path, verb: str, at: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.unit.journal_child", str(folder), verb, str(at)]
-    return subprocess.run(
-        [*command, str(folder / "rack.pickle")],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def started_slowly(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.unit.journal_child", str(folder), "apply-slowly", "0"]
-    return subprocess.Popen(
-        [*command, str(folder / "rack.pickle")],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def reached(folder: Path, *, steps: int) -> RunStatus:
-    for _ in range(200):
-        seen = status(folder)
-        if seen is not None and seen.steps_done >= steps:
-            return seen
-        time.sleep(0.1)
-    raise AssertionError(f"never got to {steps} steps")
 
 
 def small_plan() -> Plan:
@@ -72,109 +36,118 @@ def small_plan() -> Plan:
     return plan_upgrade(small, observe(live), live.roles, "istio", "1.31.1")
 
 
-WITHDRAWN, EVICTED, ADVERTISED = 18, 24, 30
-"""Boundaries right after the effect and before it was written down; 1 is before anything."""
+STEPS = small_plan().steps
+DRAIN = "istio/r1n1/drain"
 
 
-@pytest.mark.parametrize("boundary", [1, WITHDRAWN, EVICTED, ADVERTISED])
-def test_kill_9_then_resume_finishes_loses_nothing_and_repeats_nothing(tmp_path: Path, boundary: int) -> None:
-    killed = child(tmp_path, "apply", boundary)
+def after(key: str) -> int:
+    """The boundary right after the step's effect and before it was written down: two boundaries to each step."""
+    return next(2 * number for number, _, _, step in small_plan().numbered() if step.key == key)
+
+
+@pytest.mark.parametrize(
+    "boundary",
+    [1, after("istio/r1n1/withdraw"), after("istio/r1n1/evict"), after("istio/r1n1/advertise")],
+    ids=["before anything", "withdrawn", "evicted", "advertised"],
+)
+def test_kill_9_then_resume_finishes_loses_nothing_and_repeats_nothing(kept: Kept, boundary: int) -> None:
+    killed = kept.child("apply", boundary)
     assert killed.returncode == -9, killed.stderr
-    before = status(tmp_path)
+    before = kept.status()
     assert before is not None
     assert (before.word, before.steps_done) == ("stopped", (boundary - 1) // 2)
-    resumed = child(tmp_path, "resume", 0)
+    resumed = kept.child("resume", 0)
     assert resumed.stderr == "", "nothing of the journal's own talk reaches the terminal"
-    assert resumed.stdout.split()[:5] == ["done", "29", "29", "1", "0"], resumed.stdout
-    rack = pickle.loads((tmp_path / "rack.pickle").read_bytes())  # noqa: S301 - written by our own child
+    assert resumed.stdout.split()[:5] == ["done", str(STEPS), str(STEPS), "1", "0"], resumed.stdout
+    rack = pickle.loads((kept.folder / "rack.pickle").read_bytes())  # noqa: S301 - written by our own child
     assert rack.marked() == []
     evicted = Counter(line for line in rack.log if line.startswith("evict"))
     assert len(evicted) == 4, "two gateways and two sidecars"
     assert set(evicted.values()) == {1}
-    after = status(tmp_path)
+    after = kept.status()
     assert after is not None
     assert (after.word, after.current, after.left) == ("done", None, ())
 
 
-def test_two_kills_in_one_run_are_survived(tmp_path: Path) -> None:
-    assert child(tmp_path, "apply", 17).returncode == -9
-    assert child(tmp_path, "resume", 9).returncode == -9
-    assert child(tmp_path, "resume", 0).stdout.startswith("done 29 29 1 0 []")
+def test_two_kills_in_one_run_are_survived(kept: Kept) -> None:
+    assert kept.child("apply", 17).returncode == -9
+    assert kept.child("resume", 9).returncode == -9
+    assert kept.child("resume", 0).stdout.startswith(f"done {STEPS} {STEPS} 1 0 []")
 
 
-def test_a_held_run_stays_resumable_through_its_process_and_is_tried_afresh(tmp_path: Path) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
-    journal = DurableJournal(tmp_path, "small")
+def test_a_held_run_stays_resumable_through_its_process_and_is_tried_afresh(kept: Kept) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
+    journal = kept.open()
     rack.silent.add("probe")
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
     held = apply(live, plan, journal, clock=rack, tempo=TEMPO)
     assert (held.word, held.exit_code) == (Word.HELD, 5)
-    seen = status(tmp_path)
+    seen = kept.status()
     assert seen is not None
     assert (seen.word, seen.steps_done, seen.holder) == ("held", 0, None)
     assert "GW-N1-NOW" in seen.detail
-    assert resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO).word is Word.HELD
+    assert resume(live, kept.open(), clock=rack, tempo=TEMPO).word is Word.HELD
     rack.silent.clear()
-    done = resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO)
-    assert (done.word, done.steps_done, rack.lowest, rack.marked()) == (Word.DONE, 29, 1, [])
+    done = resume(live, kept.open(), clock=rack, tempo=TEMPO)
+    assert (done.word, done.steps_done, rack.lowest, rack.marked()) == (Word.DONE, STEPS, 1, [])
     with pytest.raises(PlanRefused, match="RUN-UNKNOWN-01"):
-        resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO)
+        resume(live, kept.open(), clock=rack, tempo=TEMPO)
 
 
-def test_an_interrupted_run_is_resumable(tmp_path: Path) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
+def test_an_interrupted_run_is_resumable(kept: Kept) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
     stop = Event()
     rack.each_tick = lambda: stop.set() if "drain r2n1" in rack.log else None
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
-    stopped = apply(live, plan, DurableJournal(tmp_path, "small"), stop=stop, clock=rack, tempo=TEMPO)
+    stopped = apply(live, plan, kept.open(), stop=stop, clock=rack, tempo=TEMPO)
     assert (stopped.word, stopped.step) == (Word.INTERRUPTED, "istio/r2n1/drain")
     rack.each_tick = lambda: None
-    done = resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO)
+    done = resume(live, kept.open(), clock=rack, tempo=TEMPO)
     assert (done.word, rack.lost, rack.marked()) == (Word.DONE, 0, [])
 
 
-def test_a_live_run_is_readable_from_outside_and_stops_promptly_on_ctrl_c(tmp_path: Path) -> None:
-    process = started_slowly(tmp_path)
-    seen = reached(tmp_path, steps=7)
+def test_a_live_run_is_readable_from_outside_and_stops_promptly_on_ctrl_c(kept: Kept) -> None:
+    process = kept.started_slowly()
+    seen = kept.reached(DRAIN)
     assert seen.current is not None
     assert (seen.word, seen.current.key) == ("running", "istio/r1n1/drain")
     assert seen.holder is not None
     assert (seen.holder.pid, seen.holder.run) == (process.pid, seen.run)
-    with pytest.raises(LockHeld, match=str(process.pid)), DurableJournal(tmp_path, "small").owned("other"):
+    with pytest.raises(LockHeld, match=str(process.pid)), kept.open().owned("other"):
         pass
     asked = time.monotonic()
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, ""), output
     assert time.monotonic() - asked < 3.0, "in the middle of a wait of 30 s"
-    stopped = status(tmp_path)
+    stopped = kept.status()
     assert stopped is not None
     assert (stopped.word, stopped.left) == ("interrupted", (f"r1n1 is drained, owned by run {stopped.run}",))
-    assert child(tmp_path, "resume", 0).stdout.startswith("done 29 29 1 0 []")
+    assert kept.child("resume", 0).stdout.startswith(f"done {STEPS} {STEPS} 1 0 []")
 
 
-def test_a_run_that_died_before_its_first_step_is_begun_by_resume(tmp_path: Path) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
+def test_a_run_that_died_before_its_first_step_is_begun_by_resume(kept: Kept) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
-    DurableJournal(tmp_path, "small").add(RunRecord("early-1", plan, "2026-01-01T00:00:00"))
-    done = resume(live, DurableJournal(tmp_path, "small"), clock=rack, tempo=TEMPO)
-    assert (done.word, done.run, done.steps_done) == (Word.DONE, "early-1", 29)
+    kept.open().add(RunRecord("early-1", plan, "2026-01-01T00:00:00"))
+    done = resume(live, kept.open(), clock=rack, tempo=TEMPO)
+    assert (done.word, done.run, done.steps_done) == (Word.DONE, "early-1", STEPS)
 
 
-def test_a_hold_asked_for_from_outside_stops_the_run_and_the_next_resume_forgets_it(tmp_path: Path) -> None:
-    process = started_slowly(tmp_path)
-    seen = reached(tmp_path, steps=7)
-    DurableJournal(tmp_path, "small").hold(seen.run, "the ToR is being looked at")
+def test_a_hold_asked_for_from_outside_stops_the_run_and_the_next_resume_forgets_it(kept: Kept) -> None:
+    process = kept.started_slowly()
+    seen = kept.reached(DRAIN)
+    kept.open().hold(seen.run, "the ToR is being looked at")
     output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, ""), output
-    assert DurableJournal(tmp_path, "small").hold_asked(seen.run) == "the ToR is being looked at"
-    assert child(tmp_path, "resume", 0).stdout.startswith("done 29 29 1 0 []")
-    assert DurableJournal(tmp_path, "small").hold_asked(seen.run) is None
+    assert kept.open().hold_asked(seen.run) == "the ToR is being looked at"
+    assert kept.child("resume", 0).stdout.startswith(f"done {STEPS} {STEPS} 1 0 []")
+    assert kept.open().hold_asked(seen.run) is None
 
 
-def test_a_run_is_rolled_back_once_the_run_that_undoes_it_is_done(tmp_path: Path) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
-    journal = DurableJournal(tmp_path, "small")
+def test_a_run_is_rolled_back_once_the_run_that_undoes_it_is_done(kept: Kept) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
+    journal = kept.open()
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
     done = apply(live, plan, journal, clock=rack, tempo=TEMPO)
     journal.add(RunRecord("back-1", plan, "2100-01-01T00:00:00", undoes=done.run))
@@ -184,9 +157,9 @@ def test_a_run_is_rolled_back_once_the_run_that_undoes_it_is_done(tmp_path: Path
     assert journal.fate(done.run) is Fate.ROLLED_BACK
 
 
-def test_an_aborted_run_is_over(tmp_path: Path) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=tmp_path))
-    journal = DurableJournal(tmp_path, "small")
+def test_an_aborted_run_is_over(kept: Kept) -> None:
+    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
+    journal = kept.open()
     rack.silent.add("probe")
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
     held = apply(live, plan, journal, clock=rack, tempo=TEMPO)
@@ -197,11 +170,11 @@ def test_an_aborted_run_is_over(tmp_path: Path) -> None:
 
 
 def test_a_run_written_by_another_version_is_refused_instead_of_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert child(tmp_path, "apply", 5).returncode == -9
+    assert kept.child("apply", 5).returncode == -9
     monkeypatch.setattr(durable, "APPLICATION_VERSION", "journal-9")
-    journal = DurableJournal(tmp_path, "small")
+    journal = kept.open()
     with pytest.raises(PlanRefused, match="was recorded as journal-1"):
         journal.drive(journal.runs()[0].id, lambda _: None, Event())
 
@@ -219,9 +192,9 @@ def test_an_edited_plan_in_the_run_directory_is_refused(tmp_path: Path) -> None:
         journal.runs()
 
 
-def test_there_is_no_status_before_the_first_run(tmp_path: Path) -> None:
-    assert status(tmp_path) is None
-    assert status(tmp_path / "nowhere") is None
+def test_there_is_no_status_before_the_first_run(kept: Kept) -> None:
+    assert kept.status() is None
+    assert newest(DurableJournal(kept.folder / "nowhere", "small")) is None
 
 
 def test_the_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from lab.kube.controllers.addresses import POOLS
 from lab.kube.errors import WebhookFailed
 from lab.kube.objects import Obj
-from lab.kube.resource import CRDS, DAEMON_SETS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES
+from lab.kube.resource import CONFIG_MAPS, CRDS, DAEMON_SETS, DEPLOYMENTS, NAMESPACES, PODS, SERVICES
 from tests.unit.kube_world import World, workload
 
 AUTO = {"containers": [{"name": "istio-proxy", "image": "auto"}]}
@@ -61,6 +62,26 @@ def test_a_newer_control_plane_changes_no_running_pod_but_every_new_one(world: W
     world.store.delete(PODS, "default", world.pods("gw")[0]["metadata"]["name"])
     world.pass_time()
     assert images(world.pods("gw")) == {"docker.io/istio/proxyv2:1.30.3", "docker.io/istio/proxyv2:1.31.1"}
+
+
+@pytest.mark.parametrize(
+    ("image", "injected"),
+    [
+        ("docker.io/istio/proxyv2:1.30.3", "docker.io/istio/proxyv2:1.30.3"),
+        ("proxyv2-debug", "hub.example/istio/proxyv2-debug:1.31.1"),
+        ("", "hub.example/istio/proxyv2:1.31.1"),
+    ],
+    ids=["a full reference pins", "a name follows the control plane", "nothing follows the control plane"],
+)
+def test_new_pods_get_the_image_that_the_injectors_values_name(
+    world: World, image: str, injected: str
+) -> None:
+    values = {"global": {"hub": "hub.example/istio", "proxy": {"image": image}}}
+    held = {"metadata": {"name": "istio-sidecar-injector", "namespace": "istio-system"}}
+    world.make(CONFIG_MAPS, held | {"data": {"values": json.dumps(values)}})
+    world.make(DEPLOYMENTS, istiod("1.31.1"))
+    world.make(DAEMON_SETS, workload("DaemonSet", "gw", **GATEWAY))
+    assert images(world.pods("gw")) == {injected}
 
 
 def test_pods_of_an_enabled_namespace_get_a_sidecar_unless_they_decline(world: World) -> None:

@@ -1,7 +1,8 @@
 """Istio's injection webhook, imitated: gateway pods get their image, pods of enabled namespaces a sidecar.
 
-The proxy's version is that of the istiod that answers, told by the image tag of its Deployment. Without a
-ready istiod such a pod is refused, as with the webhook's failurePolicy Fail: owners retry.
+The proxy's version is that of the istiod that answers, told by the image tag of its Deployment, unless the
+injector's values (ConfigMap istio-sidecar-injector) pin another image. Without a ready istiod such a pod is
+refused, as with the webhook's failurePolicy Fail: owners retry.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from lab.kube.errors import WebhookFailed
 from lab.kube.objects import Obj, annotations_of, labels_of, namespace_of, spec_of, status_of, with_value
-from lab.kube.resource import DEPLOYMENTS, NAMESPACES
+from lab.kube.resource import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES
 from lab.kube.store import Store
 
 PROXY = "istio-proxy"
@@ -32,8 +33,9 @@ class Injector:
             return pod
         if not self._wanted(pod):
             return pod
-        version = self._version()
-        image = f"docker.io/istio/proxyv2:{version}"
+        istiod = self._ready_istiod()
+        version = _tag(istiod)
+        image = self._image(istiod, version)
         containers = list(spec_of(pod).get("containers") or ())
         if any(c["name"] == PROXY for c in containers):
             containers = [_imaged(c, image) if c["name"] == PROXY else c for c in containers]
@@ -59,11 +61,23 @@ class Injector:
         space = self._store.get(NAMESPACES, None, namespace_of(pod) or "default")
         return space is not None and labels_of(space).get("istio-injection") == "enabled"
 
-    def _version(self) -> str:
-        """The tag of the first ready istiod's discovery container."""
+    def _image(self, istiod: Obj, version: str) -> str:
+        """A ``global.proxy.image`` with a slash is a full reference and wins; a bare one is a name at the hub.
+
+        Source: istio 1.30 manifests/charts/istio-control/istio-discovery/files/injection-template.yaml. A real
+        istiod sees a changed ConfigMap after a moment; here it is at once.
+        """
+        revision = labels_of(istiod).get("istio.io/rev", "default")
+        name = "istio-sidecar-injector" + ("" if revision == "default" else f"-{revision}")
+        found = self._store.get(CONFIG_MAPS, namespace_of(istiod), name)
+        values = json.loads(found["data"]["values"])["global"] if found else {}
+        image = values.get("proxy", {}).get("image") or "proxyv2"
+        return image if "/" in image else f"{values.get('hub', 'docker.io/istio')}/{image}:{version}"
+
+    def _ready_istiod(self) -> Obj:
         for deployment in self._store.list(DEPLOYMENTS, label_selector="app=istiod"):
             if status_of(deployment).get("readyReplicas"):
-                return _tag(deployment)
+                return deployment
         raise WebhookFailed(
             'Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": '
             "no endpoints available for service istiod"

@@ -10,7 +10,19 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rollout.site.problem import Problem
-from rollout.site.rules import addresses, bgp, charts, gateways, kernel, meshes, names, paths, policy, pools
+from rollout.site.rules import (
+    addresses,
+    bgp,
+    charts,
+    gateways,
+    journal,
+    kernel,
+    meshes,
+    names,
+    paths,
+    policy,
+    pools,
+)
 from rollout.site.schema import SiteFile
 
 Rule = Callable[[SiteFile, Path], Iterable[Problem]]
@@ -43,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     charts.name_one_source,
     charts.look_like_their_kind,
     charts.folder_exists,
+    journal.holds_no_password,
     paths.can_be_resolved,
     paths.leave_time_for_the_waits,
     policy.windows_open_and_close,
