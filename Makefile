@@ -1,5 +1,5 @@
 # rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
-.PHONY: help demo test bench chaos lint lab-up lab-down helm clean venv lab-tools
+.PHONY: help demo test bench chaos crash lint lab-up lab-down helm clean venv lab-tools
 
 PYTHON ?= python3
 SITE ?= inventory/lab
@@ -42,6 +42,9 @@ clean: ## stop the lab, remove .venv, caches and build products (never ~/.cache/
 
 bench: venv ## how long and how much memory 1,000 and 10,000 nodes take (ARGS=--write for docs/benchmarks.md)
 	@.venv/bin/python -m bench $(ARGS)
+
+crash: lab-tools ## kill -9 at every journal boundary of an upgrade on the lab, and count (ARGS=--once is the short form)
+	@.venv/bin/python -m tests.crash $(ARGS)
 
 chaos: venv ## a hundred simulated upgrades, one failure each: the table of what came of them (ARGS="RUNS FIRST_SEED")
 	@.venv/bin/python -m tests.chaos $(ARGS)

@@ -16,11 +16,11 @@ SCHEMES: Final = ("postgresql", "postgres")
 EXAMPLE: Final = "postgresql://user:${PASSWORD}@host:5432/database"
 BOUNDS: Final = {
     "application_name": "rackroll",
-    "connect_timeout": "5",
+    "connect_timeout": "3",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
     "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
+    "tcp_user_timeout": "5000",
     "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
     " -c tcp_user_timeout=10000",
 }

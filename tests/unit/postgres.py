@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,22 +55,6 @@ class Cluster:
     @property
     def data(self) -> Path:
         return self.folder / "data"
-
-    @property
-    def server(self) -> int:
-        return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
-
-    @contextmanager
-    def silent(self) -> Iterator[None]:
-        """Every process of the server stands still: connections stay open and nothing answers, as in a partition."""
-        pids = [self.server, *_children(self.server)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
 
 
 def program(name: str) -> Path | None:
@@ -129,13 +113,9 @@ def _unprivileged() -> pwd.struct_passwd:
 
 def _as_user(*words: str) -> None:
     user = _unprivileged() if os.geteuid() == 0 else None
-    identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()} if user else {}
-    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", **identity)
+    run = partial(subprocess.run, words, capture_output=True, text=True, check=False, cwd="/")
+    done = run(user=user.pw_uid, group=user.pw_gid, extra_groups=()) if user else run()
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-
-
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _free_port() -> int:
