@@ -22,7 +22,8 @@ from rollout.engine.effects.record import recorded
 from rollout.engine.execute import execute
 from rollout.engine.journal import Journal, RunRecord
 from rollout.engine.left import left_half_done
-from rollout.engine.opened import durable, run_dir
+from rollout.engine.opened import durable as durable
+from rollout.engine.opened import run_dir as run_dir
 from rollout.engine.outcome import EXIT_HELD as EXIT_HELD
 from rollout.engine.outcome import RunOutcome as RunOutcome
 from rollout.engine.outcome import StepOutcome, Word

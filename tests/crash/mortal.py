@@ -40,14 +40,14 @@ def die_at(step: int, moment: Moment) -> None:
         if (number, here) == (step, moment):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    durable._Session.once = _dying(durable._Session.once, reached)  # type: ignore[method-assign]
+    durable._Session.once = _dying(durable._Session.once, reached)  # type: ignore[method-assign, assignment]
     add = durable.DurableJournal.add
 
     def adding(journal: durable.DurableJournal, record: RunRecord) -> None:
         add(journal, record)
         reached(0, Moment.STORED)
 
-    durable.DurableJournal.add = adding  # type: ignore[method-assign]
+    durable.DurableJournal.add = adding  # type: ignore[method-assign, assignment]
 
 
 Once = Callable[[durable._Session, str, Callable[[], StepOutcome]], tuple[StepOutcome, bool]]
