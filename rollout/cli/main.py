@@ -21,6 +21,7 @@ _COMMANDS = {
     "lab": ("rollout.cli.lab", "lab", "Build, inspect and remove the embedded lab."),
     "site": ("rollout.cli.site", "site", "Check a site file, or print its schema."),
     "check": ("rollout.cli.check", "check", "Ask what the gates of a rollout would say now."),
+    "rules": ("rollout.cli.rules", "rules", "Show the version rules that plans are proven with."),
     "plan": ("rollout.cli.plan", "plan", "Work out what would be done, and prove it."),
     "verify": ("rollout.cli.verify", "verify", "Check a saved plan with code that did not make it."),
     "apply": ("rollout.cli.apply", "apply", "Carry out a saved plan."),

@@ -15,6 +15,6 @@ def age_warning(book: RuleBook, kinds: Collection[str], today: date, max_age: ti
         return None
     each = ", ".join(f"{kind} of {day.isoformat()} ({(today - day).days} days)" for kind, day in old.items())
     return (
-        f"rules older than {max_age.days} days: {each}; upstream edits its tables after release: "
-        "compare them (`rackroll rules show`), override what changed in the site's rules/"
+        f"rules older than {max_age.days} days: {each}; upstream edits its tables after release, "
+        "so compare them and override what changed in the site's rules/"
     )

@@ -49,7 +49,7 @@ def _latest_first(book: RuleBook, row: JumpRow, before: Release) -> Iterator[Rul
 def _minors(count: int) -> str:
     if abs(count) >= OUT_OF_REACH:
         return "another major"
-    return f"{count} minor{'' if abs(count) == 1 else 's'}"
+    return f"{abs(count)} minor{'' if abs(count) == 1 else 's'}{' down' if count < 0 else ''}"
 
 
 def downgrade_verdicts(book: RuleBook, kind: str, running: str, after: str) -> tuple[RuleVerdict, ...]:

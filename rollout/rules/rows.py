@@ -67,12 +67,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Narrower:
-    """A follower whose line is below ``before`` may trail by ``max_behind`` only."""
+    """A follower whose line is below ``before`` may trail by ``max_behind`` (and lead by ``max_ahead``) only."""
 
     __pydantic_config__: ClassVar[Any] = _FORBID
 
     before: str
     max_behind: int
+    max_ahead: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,16 +57,27 @@ def _walk(
         if rule.subject != kind or rule.leader not in running:
             continue
         for follower in rule.followers:
-            if follower not in running:
-                continue
-            leaders, followers = running[rule.leader], running[follower]
-            if rule.table:
-                yield _by_table(book, rule, follower, leaders, followers, at_rest)
-            elif rule.leader == follower and rule.max_behind is not None:
-                yield _by_spread(rule, follower, _placed(book, rule, followers), at_rest)
-            else:
-                placed = [_placed(book, rule, texts) for texts in (leaders, followers)]
-                yield _by_distance(rule, follower, placed[0], placed[1], at_rest, revisions)
+            if follower in running:
+                leaders, followers = running[rule.leader], running[follower]
+                yield row_verdict(book, rule, follower, leaders, followers, at_rest, revisions)
+
+
+def row_verdict(
+    book: RuleBook,
+    rule: SkewRow,
+    follower: str,
+    leaders: Sequence[str],
+    followers: Sequence[str],
+    at_rest: bool = False,
+    revisions: bool = False,
+) -> RuleVerdict:
+    """One rule asked about one of its followers; with the leader as its own follower ``leaders`` is not looked at."""
+    if rule.table:
+        return _by_table(book, rule, follower, leaders, followers, at_rest)
+    if rule.leader == follower and rule.max_behind is not None:
+        return _by_spread(rule, follower, _placed(book, rule, followers), at_rest)
+    above, below = _placed(book, rule, leaders), _placed(book, rule, followers)
+    return _by_distance(rule, follower, above, below, at_rest, revisions)
 
 
 def _placed(book: RuleBook, rule: SkewRow, texts: Sequence[str]) -> list[Release]:
@@ -114,29 +125,32 @@ def _behind(rule: SkewRow, leaders: list[Release], follower: Release) -> tuple[i
 
 def _within(rule: SkewRow, leaders: list[Release], follower: Release, slack: int) -> bool:
     ahead, behind = _behind(rule, leaders, follower)
-    limit = _limit(rule, follower)
-    return (limit is None or behind <= limit + slack) and (
-        rule.max_ahead is None or -ahead <= rule.max_ahead + slack
+    may_trail, may_lead = _limits(rule, follower)
+    return (may_trail is None or behind <= may_trail + slack) and (
+        may_lead is None or -ahead <= may_lead + slack
     )
 
 
-def _limit(rule: SkewRow, follower: Release) -> int | None:
+def _limits(rule: SkewRow, follower: Release) -> tuple[int | None, int | None]:
+    """How far this follower may trail and lead."""
     narrow = rule.narrower
     if narrow is not None and minor_pair(follower.line) < minor_pair(narrow.before):
-        return narrow.max_behind
-    return rule.max_behind
+        return narrow.max_behind, rule.max_ahead if narrow.max_ahead is None else narrow.max_ahead
+    return rule.max_behind, rule.max_ahead
 
 
 def _allowed(rule: SkewRow, followers: list[Release], slack: int) -> str:
-    limits = [_limit(rule, follower) for follower in followers]
-    high = None if None in limits else min(limit for limit in limits if limit is not None)
-    low = "any" if rule.max_ahead is None else str(-(rule.max_ahead + slack))
-    text = (
-        "any distance"
-        if high is None and low == "any"
-        else f"{low}..{'any' if high is None else high + slack}"
-    )
-    return text + (" while it rolls" if slack else "")
+    """The narrowest bounds among these followers, as a span of minors behind."""
+    limits = [_limits(rule, follower) for follower in followers]
+    trail, lead = _least([t for t, _ in limits]), _least([ahead for _, ahead in limits])
+    if trail is None and lead is None:
+        return "any distance"
+    low, high = "any" if lead is None else -(lead + slack), "any" if trail is None else trail + slack
+    return f"{low}..{high}" + (" while it rolls" if slack else "")
+
+
+def _least(limits: list[int | None]) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _list(releases: list[Release]) -> str:

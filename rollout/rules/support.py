@@ -81,7 +81,9 @@ def kubernetes_verdict(row: SupportRow, name: str, kubernetes: str) -> RuleVerdi
     severity = Severity.REFUSE if refused or not broken else Severity.WARN
     low, high = _narrowest(row, broken or list(said))
     verb = "supports" if row.severity is Severity.REFUSE else "is tested on"
-    text = f"{name} {verb} Kubernetes {low}..{high}, the cluster runs {kubernetes}{_sources(row)}"
+    text = (
+        f"{name} {verb} Kubernetes {low}..{high}, the cluster runs {kubernetes}{_sources(row, bool(broken))}"
+    )
     return RuleVerdict(row.id, not broken, text, _RANGE_FIX, row.provenance, severity)
 
 
@@ -125,6 +127,11 @@ def kubernetes_range(row: SupportRow) -> tuple[str, str] | None:
     return _narrowest(row, refusing if row.severity is Severity.REFUSE else list(said)) if said else None
 
 
+def strictest_range(row: SupportRow) -> tuple[str, str] | None:
+    """What no source objects to; outside of it and inside of :func:`kubernetes_range` is a warning."""
+    return _narrowest(row, list(statements(row))) if row.kubernetes is not None else None
+
+
 def _narrowest(row: SupportRow, said: list[Statement]) -> tuple[str, str]:
     """Lowest and highest that all of these allow; the row's own ends where they say nothing."""
     assert row.kubernetes is not None
@@ -142,12 +149,13 @@ def _inside(kubernetes: str, span: tuple[str, str]) -> bool:
     return minor_pair(span[0]) <= minor_pair(kubernetes) <= minor_pair(span[1])
 
 
-def _sources(row: SupportRow) -> str:
+def _sources(row: SupportRow, broken: bool) -> str:
+    """Who says what, where it matters; where all of them agree on this cluster, that they differ elsewhere."""
     said = statements(row)
-    if len({(one.low, one.high) for one in said if one.high}) < 2 and all(
-        one.low == said[0].low for one in said
-    ):
+    if len({one.high for one in said if one.high}) < 2 and all(one.low == said[0].low for one in said):
         return ""
+    if not broken:
+        return f" [sources differ elsewhere: {row.id}]"
     return f" [sources differ, the stricter is applied: {'; '.join(map(str, said))}]"
 
 

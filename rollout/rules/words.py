@@ -17,7 +17,7 @@ from rollout.rules.rows import (
     SkewRow,
     SupportRow,
 )
-from rollout.rules.support import ends, kubernetes_range
+from rollout.rules.support import ends, kubernetes_range, strictest_range
 
 PRODUCT = {
     "istio": "Istio",
@@ -61,30 +61,30 @@ def statement(row: AnyRow) -> str:
 def _skew(row: SkewRow) -> str:
     followers = " and ".join(row.followers) if len(row.followers) < 3 else ", ".join(row.followers)
     if row.table:
-        text = f"{followers}: only lines that upstream's table gives for the {row.leader}'s line"
-    elif row.leader in row.followers and row.max_behind is not None:
-        text = f"all {row.leader}s run within {_minors(row.max_behind)} of each other"
+        text = f"{followers}: only a line that upstream's table gives for the line of {row.leader}"
+    elif row.followers == (row.leader,) and row.max_behind is not None:
+        text = f"no two of {row.leader} more than {_minors(row.max_behind)} apart"
     elif row.max_behind is None:
-        text = f"{followers} may run at any distance from the {row.leader}"
+        text = f"{followers} at any distance from {'each other' if row.followers == (row.leader,) else row.leader}"
     elif row.max_behind == row.max_ahead == 0:
-        text = f"{followers} run the {row.leader}'s minor"
+        text = f"{followers} at the minor of {row.leader}"
     else:
-        text = f"{followers} trail the {row.leader} by at most {_minors(row.max_behind)} and {_lead(row.max_ahead)}"
+        text = f"{followers} at most {_minors(row.max_behind)} behind {row.leader}, {_lead(row.max_ahead)}"
     if row.narrower is not None:
-        text += f" ({row.narrower.max_behind} below {row.narrower.before})"
-    return text + (" (at rest; the neighbouring minor while it rolls)" if row.transient_ok else "")
+        text += f"; at most {row.narrower.max_behind} where the follower is below {row.narrower.before}"
+    return text + (" (at rest; one minor more while it rolls)" if row.transient_ok else "")
 
 
 def _lead(ahead: int | None) -> str:
     if ahead is None:
-        return "lead without a limit"
-    return f"lead by at most {_minors(ahead)}" if ahead else "never lead"
+        return "ahead without a limit"
+    return f"at most {_minors(ahead)} ahead" if ahead else "never ahead"
 
 
 def _jump(row: JumpRow) -> str:
     by = "" if row.method == "any" else f"{row.method}: "
     down = "no line down" if row.down is None else f"{_minors(row.down)} down"
-    text = f"{by}at most {_minors(row.up)} up and {down} in one hop"
+    text = f"{by}at most {_minors(row.up)} up, {down}, in one hop"
     for exception in row.exceptions:
         edition = f"+{exception.edition}" if exception.edition else ""
         text += f"; {exception.since}{edition} and newer may go to {exception.to_line}"
@@ -92,19 +92,20 @@ def _jump(row: JumpRow) -> str:
 
 
 def _support(row: SupportRow) -> str:
-    name, span, eol = f"{PRODUCT[row.subject]} {row.line}", kubernetes_range(row), ends(row)
-    if span is not None:
-        verb = "runs on" if row.severity is Severity.REFUSE else "is tested on (others warn)"
-        name += f" {verb} Kubernetes {span[0]} to {span[1]}"
-    else:
-        name += (
-            " is a known line"
-            if row.subject == "kubernetes"
-            else " is a known line without a Kubernetes range"
-        )
-    if eol is None:
-        return name + (f", support ends {row.expected_eol}" if row.expected_eol else "")
-    return f"{name}, support ends {eol.isoformat()}"
+    name, eol = f"{PRODUCT[row.subject]} {row.line}{_range(row)}", ends(row)
+    if eol is not None:
+        return f"{name}, support ends {eol.isoformat()}"
+    return name + (f", support ends {row.expected_eol}" if row.expected_eol else "")
+
+
+def _range(row: SupportRow) -> str:
+    span, strict = kubernetes_range(row), strictest_range(row)
+    if span is None or strict is None:
+        return " is a known line" + ("" if row.subject == "kubernetes" else " without a Kubernetes range")
+    if row.severity is Severity.WARN:
+        return f" is tested on Kubernetes {span[0]} to {span[1]} (elsewhere warns)"
+    also = f" ({span[0]} to {span[1]} with a warning)" if span != strict else ""
+    return f" runs on Kubernetes {strict[0]} to {strict[1]}{also}"
 
 
 def _minors(count: int) -> str:
