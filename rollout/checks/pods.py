@@ -41,7 +41,7 @@ def _drained(node: str, pods: list[PodState], budgets: tuple[Budget, ...]) -> An
     refused: dict[str, Answer] = {}
     waits: set[str] = set()
     for pod in pods:
-        covering = [index for index, budget in left.items() if budget.covers(pod)]
+        covering = [] if pod.pending else [index for index, budget in left.items() if budget.covers(pod)]
         if len(covering) > 1:
             names = " and ".join(str(left[index]) for index in covering)
             text = f"{node}: {pod} is under {names}; the API evicts no pod under two budgets"
@@ -75,10 +75,9 @@ def _asked(node: str, pod: PodState, found: Budget, now: Budget) -> Answer | Non
 
 
 def _spared(pod: PodState, budget: Budget) -> bool:
-    """A pod that is not Ready may go if the policy says so, or while enough others are healthy."""
-    return not pod.ready and (
-        budget.spare_unready or (budget.desired > 0 and budget.healthy >= budget.desired)
-    )
+    """No budget holds a pod that has not started, or one that is not Ready if the policy or its fellows allow it."""
+    enough = budget.desired > 0 and budget.healthy >= budget.desired
+    return pod.pending or (not pod.ready and (budget.spare_unready or enough))
 
 
 @PODS.check(

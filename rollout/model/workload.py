@@ -24,6 +24,7 @@ class PodState:
     terminating: bool = False
     proxy: tuple[str, str] | None = None
     asked: bool | None = None
+    pending: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

@@ -25,7 +25,8 @@ policy:
   conntrackLimit: 70%
   images: required
   rulesMaxAge: 90d
-  waves: {canaryNode: false, canaryRack: true, growth: "1.5", maxShare: 34%, workersAtOnce: 2, waveSoak: 1m, waveSamples: 9}
+  waves:
+    {canaryNode: false, canaryRack: true, growth: "1.5", maxShare: 34%, workersAtOnce: 2, waveSoak: 1m, waveSamples: 9}
 """
 WHOLE = LAB + POLICY
 TREE: dict[str, Any] = yaml.safe_load(WHOLE)

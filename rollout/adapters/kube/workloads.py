@@ -132,6 +132,7 @@ def _pod(pod: _Pod, proxy: tuple[str, str] | None) -> PodState:
         terminating=pod.metadata.deletion_timestamp is not None,
         proxy=proxy,
         asked=_asked(pod),
+        pending=pod.status.phase in ("", "Pending"),
     )
 
 
