@@ -25,6 +25,7 @@ from rollout.model.site import Address, Gateway, Node, Site, Switch
 from tests.unit.fake_rack import BGP as BGP
 from tests.unit.fake_rack import FakeRack as FakeRack
 from tests.unit.fake_rack import Pod as Pod
+from tests.unit.fake_vitals import vital
 
 TEMPO = Tempo(sample_every=None, gate_probes=3)
 PIN = "rackroll-test-pin"
@@ -289,6 +290,9 @@ class FakeCommands:
 
     def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
         self.rack.check(host)
+        reading = vital(argv)
+        if reading is not None:
+            return CommandOutcome(0, reading)
         self.rack.log.append(f"run on {host}: {' '.join(argv)}")
         code = self.rack.exit_codes.get(host, 0)
         kubernetes = self.rack.site.kubernetes
