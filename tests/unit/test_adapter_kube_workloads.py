@@ -83,7 +83,7 @@ def test_a_pod_is_what_a_drain_would_meet(api: FakeApi, workloads: KubeWorkloads
 
 
 def test_finished_pods_are_gone_and_daemons_and_mirrors_stay(api: FakeApi, workloads: KubeWorkloads) -> None:
-    mirror = {"annotations": {"kubernetes.io/config.mirror": "x"}}
+    mirror: dict[str, Any] = {"annotations": {"kubernetes.io/config.mirror": "x"}}
     api.on(
         PODS,
         {

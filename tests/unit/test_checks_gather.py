@@ -22,6 +22,7 @@ from rollout.errors import StepFailed, Unreachable
 from rollout.model.gate import Finding, Verdict
 from rollout.model.plan import Options, Plan, PlanKind, Stage, Target, Wave
 from rollout.model.policy import AlertSource, Freeze, Policy
+from rollout.model.proof import Proof, Start
 from rollout.model.site import ControlPlaneHost, Site
 from rollout.model.step import Cordon, Evict, EvictAll, ReplaceAgents, Step
 from rollout.model.workload import Budget, NodeImages, PodState, Selector
@@ -107,8 +108,9 @@ def found(id: str, made: World, node: str | None = "r1n1", plan: Plan | None = N
 def plan(*steps: Step, before: str = "1.30.3", after: str = "1.31.1", reason: str = "") -> Plan:
     wave = Wave("1", ("r1",), (Stage("nodes", steps),))
     target = (Target("istio", before, after),)
+    proof = Proof(Start((), (), (), (), ()), (), (), (), (), ())
     return Plan(
-        "id", PlanKind.UPGRADE, "small", "", "", target, (wave,), (), options=Options(break_glass=reason)
+        "id", PlanKind.UPGRADE, "small", "", "", target, (wave,), proof, options=Options(break_glass=reason)
     )
 
 
@@ -325,8 +327,8 @@ def test_a_plan_is_read_for_what_gates_must_know() -> None:
     whole = plan(EVICT, replace(EVICT, key="again"), Step("c", Cordon("r1n1")), reason="CVE-2026-1")
     assert aims(whole) == Aims(
         "CVE-2026-1",
-        {"r1n1": (EVICT.effect,)},
-        {"istio": frozenset({"1.30.3", "1.31.1"})},  # type: ignore[dict-item]
+        {"r1n1": (Evict("r1n1", "istio", "1.31.1"),)},
+        {"istio": frozenset({"1.30.3", "1.31.1"})},
     )
 
 
