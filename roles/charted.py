@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rollout.model.observed import ChartState
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
 from rollout.model.site import ChartSource, Mesh
 
 NOT_INSTALLED = frozenset({"pending-install", "uninstalling", "uninstalled"})
+_NUMBERS = re.compile(r"\d+")
 
 
 class Charted:
@@ -74,3 +78,34 @@ class Charted:
 
 def unknown_chart(mesh: Mesh, step: ChartStep) -> KeyError:
     return KeyError(f"mesh {mesh.name} has no chart {step.chart!r}")
+
+
+def goes_down(before: str, after: str) -> bool:
+    """By the numbers in the names, which is how every one of our subjects counts (an edge by year, month, number)."""
+    return _numbers(after) < _numbers(before)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in _NUMBERS.findall(version))
+
+
+def newest(versions: Sequence[str]) -> str | None:
+    return max(versions, key=_numbers, default=None)
+
+
+def on_top(mesh: Mesh, chart: str, ours: Json) -> Json:
+    """The site's own values for the chart with ours on top: what keeps N-1 is not for a site to take away."""
+    own = next((values.text for values in mesh.values if values.chart == chart), "{}")
+    return merged(json.loads(own), ours)
+
+
+def merged(below: Json, above: Json) -> dict[str, Any]:
+    """As Helm merges value files: mappings by key, everything else replaced."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(old, value)
+        else:
+            result[key] = value
+    return result

@@ -1,7 +1,8 @@
 """Chart values that keep N-1 gateways. Pure; the reasons stand beside each value.
 
 Upstream's defaults are unsafe for a rack-by-rack rollout: one gateway replica, no PodDisruptionBudget,
-cluster-wide traffic policy, and (for the 1.30 charts) an image hub that is being retired.
+cluster-wide traffic policy, DaemonSets that roll the whole fleet, and (for the 1.30 charts) an image hub that
+is being retired.
 """
 
 from __future__ import annotations
@@ -9,37 +10,74 @@ from __future__ import annotations
 import json
 import math
 from datetime import timedelta
+from typing import Any
 
 from rollout.model.role import Json
 from rollout.model.site import Gateway, Mesh, Pacing, Site
 
 IMAGE_HUB = "docker.io/istio"
-"""gcr.io/istio-release and registry.istio.io stop serving in December 2026, which would break a rollback."""
+"""gcr.io/istio-release and registry.istio.io stop serving in December 2026, which would break a rollback.
+Source: istio.io blog/2026/retirement-of-gcp."""
 
 KUBELET_SLACK = timedelta(seconds=30)
+ZTUNNEL_MARGIN = timedelta(seconds=5)
+"""ztunnel drains for its grace period less five seconds (istio/ztunnel src/config.rs; the chart's comment says one)."""
+
+ON_DELETE: Json = {"type": "OnDelete"}
 
 
-def base_values(mesh: Mesh) -> Json:
-    return {"global": {"istioNamespace": mesh.namespace}}
+def base_values(mesh: Mesh, revision: str = "") -> Json:
+    """``revision`` is the one whose istiod validates configuration; empty for an istiod without revision."""
+    common: Json = {"global": {"istioNamespace": mesh.namespace}}
+    return {**common, "defaultRevision": revision} if revision else common
 
 
-def istiod_values(mesh: Mesh, version: str) -> Json:
-    """Two replicas at least: upstream's chart renders no PodDisruptionBudget for one."""
+def istiod_values(mesh: Mesh, version: str, data_plane: str | None = None, revision: str = "") -> Json:
+    """Two replicas at least: upstream's chart renders no PodDisruptionBudget for one.
+
+    ``data_plane`` holds injected proxies at another version than istiod's own: an image that contains a slash is
+    taken as it is by the injection templates, without hub and tag.
+    """
+    images: dict[str, Any] = {"hub": IMAGE_HUB, "istioNamespace": mesh.namespace, "tag": version}
+    if data_plane is not None and data_plane != version:
+        image = {"image": f"{IMAGE_HUB}/proxyv2:{data_plane}"}
+        images |= {"proxy": image, "proxy_init": image}
+    values: Json = {"autoscaleMin": 2, "global": images, "meshConfig": {"trustDomain": mesh.trust_domain}}
+    return {**values, "revision": revision} if revision else values
+
+
+def ambient_istiod_values(mesh: Mesh, version: str, data_plane: str | None = None) -> Json:
+    return {"profile": "ambient", **istiod_values(mesh, version, data_plane)}
+
+
+def cni_values(version: str) -> Json:
+    """``OnDelete``: the default rolls every node, and no pod starts on a node while its agent is away."""
+    return {"profile": "ambient", "global": _images(version), "updateStrategy": ON_DELETE}
+
+
+def ztunnel_values(pacing: Pacing, version: str) -> Json:
+    """Connections that outlive the drain are cut, so it lasts as long as the node transaction's own waits."""
+    grace = max(drain_duration(pacing) + ZTUNNEL_MARGIN, KUBELET_SLACK)
     return {
-        "autoscaleMin": 2,
-        "global": {"hub": IMAGE_HUB, "istioNamespace": mesh.namespace, "tag": version},
-        "meshConfig": {"trustDomain": mesh.trust_domain},
+        "global": _images(version),
+        "updateStrategy": ON_DELETE,
+        "terminationGracePeriodSeconds": _seconds(grace),
     }
 
 
-def gateway_values(site: Site, gateway: Gateway) -> Json:
+def _images(version: str) -> Json:
+    return {"hub": IMAGE_HUB, "tag": version}
+
+
+def gateway_values(site: Site, gateway: Gateway, revision: str = "") -> Json:
     """One gateway pod on every gateway node, evictable one at a time.
 
     ``minAvailable`` is an integer because ``maxUnavailable`` needs a scale subresource, which DaemonSets
     lack. ``strategy`` is not set: a DaemonSet has no such field (the role sets ``updateStrategy`` itself).
+    ``revision`` may be a tag: the pods carry it as their label, and the tag's webhook injects them.
     """
     drain = drain_duration(site.pacing)
-    return {
+    values: Json = {
         "kind": "DaemonSet",
         "autoscaling": {"enabled": False},
         "nodeSelector": {site.gateway_label: "true"},
@@ -50,6 +88,7 @@ def gateway_values(site: Site, gateway: Gateway) -> Json:
         },
         "service": _service(gateway),
     }
+    return {**values, "revision": revision} if revision else values
 
 
 def drain_duration(pacing: Pacing) -> timedelta:

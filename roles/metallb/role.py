@@ -1,4 +1,10 @@
-"""MetalLB as a subject of the engine: one chart, node labels, pools and peers."""
+"""MetalLB as a subject of the engine: one chart, node labels, pools and peers.
+
+Upstream says only to read the release notes (metallb.io release-notes); the order is ours: the controller first, for it
+only assigns addresses, then speakers node by node, each behind a withdrawal, because a speaker that stops drops its
+node's routes at once (its grace period is 0). From 0.16 the chart's default BGP backend is frr-k8s; switching is a
+migration of its own and never happens here.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +17,11 @@ from rollout.model.site import Site
 RELEASE = "metallb"
 NODE_LABELS = "node-labels"
 POOLS = "pools"
+METRICS_MOVED = (0, 16)
+METRICS = (
+    "0.16 serves metrics over HTTPS only, on port 9120 (FRR's on 9121): scrape configurations that name the old ports "
+    "or plain HTTP go silent, and silent alerts look like quiet ones [metallb.io release-notes 0.16]"
+)
 
 
 class MetalLbRole(Charted):
@@ -53,7 +64,12 @@ class MetalLbRole(Charted):
             "control plane", (RELEASE,), ("controller",), parts=self.parts(), awaits_control_plane=True
         )
         speakers = NodesStage("speakers", (ReplaceNodeAgents(("speaker",)),))
-        return Recipe(self.name, self.kind, "any", before, after, (charts, speakers))
+        notes = (
+            (METRICS,)
+            if _line(before) != _line(after) and METRICS_MOVED in (_line(before), _line(after))
+            else ()
+        )
+        return Recipe(self.name, self.kind, "any", before, after, (charts, speakers), notes)
 
     def parts(self) -> tuple[str, ...]:
         return (NODE_LABELS, POOLS)
@@ -70,3 +86,7 @@ class MetalLbRole(Charted):
     def control_plane(self, version: str = "") -> tuple[str, str]:
         del version
         return self._site.metallb.namespace, f"{RELEASE}-controller"
+
+
+def _line(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import logging
+from typing import assert_never
 
 from rollout.engine.ports import SubjectRole, World
-from rollout.errors import PlanRefused
 from rollout.model.site import Mesh, MeshKind, Site
 
 
 def roles_of(site: Site) -> dict[str, SubjectRole]:
-    """One role for MetalLB and one for each mesh of the site, by subject name."""
+    """MetalLB, Kubernetes, and one role for each mesh of the site, by subject name."""
+    from roles.kubernetes.role import KubernetesRole
     from roles.metallb.role import MetalLbRole
 
-    return {"metallb": MetalLbRole(site), **{mesh.name: _mesh_role(site, mesh) for mesh in site.meshes}}
+    own: dict[str, SubjectRole] = {"metallb": MetalLbRole(site), "kubernetes": KubernetesRole(site)}
+    return own | {mesh.name: _mesh_role(site, mesh) for mesh in site.meshes}
 
 
 def _mesh_role(site: Site, mesh: Mesh) -> SubjectRole:
-    from roles.istio.role import IstioRole
+    match mesh.kind:
+        case MeshKind.ISTIO:
+            from roles.istio.role import istio_role
 
-    if mesh.kind is not MeshKind.ISTIO:
-        raise PlanRefused(
-            f"mesh {mesh.name} is {mesh.kind}: this build can only plan istio",
-            where=str(site.folder / "site.yaml"),
-            hint="leave this mesh out of the site file, or use a build with its role",
-        )
-    return IstioRole(site, mesh)
+            return istio_role(site, mesh)
+        case MeshKind.LINKERD:
+            from roles.linkerd.role import LinkerdRole
+
+            return LinkerdRole(site, mesh)
+        case MeshKind.CILIUM:
+            from roles.cilium.role import CiliumRole
+
+            return CiliumRole(site, mesh)
+        case MeshKind.CONSUL:
+            from roles.consul.role import ConsulRole
+
+            return ConsulRole(site, mesh)
+    assert_never(mesh.kind)
 
 
 def build_world(site: Site) -> World:

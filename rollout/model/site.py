@@ -152,13 +152,25 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ChartValues:
+    """The site's own values for one chart, as JSON text so that the model stays frozen and its digest stable.
+
+    A Helm upgrade starts from the chart's defaults: what a cluster was installed with must be said each time.
+    """
+
+    chart: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mesh:
     """One mesh: control plane namespace, the workload namespaces it claims, its gateways, its pinned version.
 
     ``data_plane`` and ``method`` are Istio's: sidecars or ambient, upgraded in place or by revision, whose ``tag``
     namespaces follow. ``releases`` says which chart carries which version where upstream numbers them apart;
     ``extensions`` are further charts of the mesh (viz, multicluster); ``servers`` is Consul's server count;
-    ``backup`` is the site's own command that must succeed before a control plane with state moves.
+    ``backup`` is the site's own command that must succeed before a control plane with state moves; ``values`` are
+    the site's own chart values, below those that the role needs.
     """
 
     name: str
@@ -176,6 +188,7 @@ class Mesh:
     extensions: tuple[str, ...] = ()
     servers: int = 3
     backup: tuple[str, ...] = ()
+    values: tuple[ChartValues, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

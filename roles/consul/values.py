@@ -1,0 +1,46 @@
+"""Consul's chart values. Keys: consul-k8s charts/consul/values.yaml."""
+
+from __future__ import annotations
+
+from rollout.model.policy import ReleasePin
+from rollout.model.role import Json
+from rollout.model.site import Mesh, Site
+
+NAME = "consul"
+"""``global.name``: every object is called ``consul-...`` whatever the release is called."""
+
+
+def consul_values(site: Site, mesh: Mesh, release: ReleasePin, data_plane: str) -> Json:
+    """``updatePartition`` equals the replicas for good: a chart upgrade never restarts a server by itself.
+
+    Every image is named: unset, the chart's own defaults decide, and they move with the chart.
+    """
+    return {
+        "global": {
+            "name": NAME,
+            "image": f"hashicorp/consul:{release.version}",
+            "imageK8S": f"hashicorp/consul-k8s-control-plane:{release.chart}",
+            "imageConsulDataplane": f"hashicorp/consul-dataplane:{data_plane}",
+        },
+        "server": {
+            "replicas": mesh.servers,
+            "updatePartition": mesh.servers,
+            "disruptionBudget": {"enabled": True, "maxUnavailable": 1},
+        },
+        "connectInject": {
+            "enabled": True,
+            "replicas": 2,
+            "disruptionBudget": {"enabled": True, "minAvailable": 1},
+            "apiGateway": {"managedGatewayClass": _gateway_class(site)},
+        },
+    }
+
+
+def _gateway_class(site: Site) -> Json:
+    """As many API gateways as there are gateway nodes, and only there. The chart wants the selector as text."""
+    count = len(site.gateway_nodes)
+    return {
+        "serviceType": "LoadBalancer",
+        "nodeSelector": f'{site.gateway_label}: "true"\n',
+        "deployment": {"defaultInstances": count, "minInstances": count, "maxInstances": count},
+    }
