@@ -90,7 +90,7 @@ class CiliumRole(Charted):
         """Raises NoRecipe without ``upgradeCompatibility``: the datapath would get the new chart's defaults."""
         if COMPATIBILITY not in self._own:
             text = f"{self.name} does not say which minor its cluster was first installed with"
-            fix = f'add {COMPATIBILITY}: "1.X" to the values of chart {CHART} in the site file, beside all it was installed with'
+            fix = f'add {COMPATIBILITY}: "1.X" and all it was installed with to the values of chart {CHART}'
             raise NoRecipe("PLAN-VALUES-01", text, fix=fix)
         stages: tuple[RecipeStage, ...] = (
             ChartsStage("chart", (CHART,), ("operator",), awaits_control_plane=True),

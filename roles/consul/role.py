@@ -112,7 +112,7 @@ class ConsulRole(Charted):
             raise NoRecipe("PLAN-DOWN-01", text, fix=fix)
         if not self._mesh.backup:
             text = f"{self.name} names no backup command, and Consul's servers cannot go back without one"
-            fix = f"set meshes[].backup of {self.name} in the site file: a command such as [consul, snapshot, save, FILE]"
+            fix = f"set meshes[].backup of {self.name}: a command such as [consul, snapshot, save, FILE]"
             raise NoRecipe("PLAN-BACKUP-01", text, fix=fix)
         pin_of(self._mesh, before)
         pin_of(self._mesh, after)

@@ -30,6 +30,7 @@ def consul_values(site: Site, mesh: Mesh, release: ReleasePin, data_plane: str) 
         "connectInject": {
             "enabled": True,
             "replicas": 2,
+            "k8sAllowNamespaces": list(mesh.namespaces) or ["*"],
             "disruptionBudget": {"enabled": True, "minAvailable": 1},
             "apiGateway": {"managedGatewayClass": _gateway_class(site)},
         },

@@ -5,9 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from rollout.model import site as model
+from rollout.model.policy import ReleasePin
 from rollout.site import schema
 from rollout.site.places import resolved
 from rollout.site.policy import to_policy
+from rollout.site.ssh import SshDefaults, SshOverride, SshTarget
+from rollout.site.subjects import (
+    ChartsSection,
+    GatewaySection,
+    KubernetesSection,
+    MeshSection,
+    MetalLbSection,
+    ReleaseSection,
+)
+
+SERVERS = 3
+"""Consul's own default for a cluster that bears the loss of one server."""
 
 
 def to_site(file: schema.SiteFile, folder: Path) -> model.Site:
@@ -19,7 +32,7 @@ def to_site(file: schema.SiteFile, folder: Path) -> model.Site:
         bgp=_bgp(file.bgp),
         kernel=model.KernelProfile(file.kernel.sysctls),
         clock=_clock(file.clock),
-        kubernetes=_kubernetes(file.kubernetes, folder),
+        kubernetes=_kubernetes(file.kubernetes, file.ssh, folder),
         metallb=_metallb(file.metallb, folder),
         meshes=tuple(_mesh(mesh, folder) for mesh in file.meshes),
         probe=_probe(file, folder),
@@ -31,7 +44,7 @@ def to_site(file: schema.SiteFile, folder: Path) -> model.Site:
     )
 
 
-def _rack(rack: schema.RackSection, site: schema.SshDefaults, folder: Path) -> model.Rack:
+def _rack(rack: schema.RackSection, site: SshDefaults, folder: Path) -> model.Rack:
     return model.Rack(
         name=rack.name,
         failure_domain=rack.failure_domain or rack.name,
@@ -40,7 +53,7 @@ def _rack(rack: schema.RackSection, site: schema.SshDefaults, folder: Path) -> m
     )
 
 
-def _switch(rack: schema.RackSection, site: schema.SshDefaults, folder: Path) -> model.Switch:
+def _switch(rack: schema.RackSection, site: SshDefaults, folder: Path) -> model.Switch:
     return model.Switch(
         name=rack.tor.name,
         rack=rack.name,
@@ -52,16 +65,12 @@ def _switch(rack: schema.RackSection, site: schema.SshDefaults, folder: Path) ->
     )
 
 
-def _node(
-    node: schema.NodeSection, rack: schema.RackSection, site: schema.SshDefaults, folder: Path
-) -> model.Node:
+def _node(node: schema.NodeSection, rack: schema.RackSection, site: SshDefaults, folder: Path) -> model.Node:
     ssh = _ssh(node.ssh, rack.ssh, site, folder)
     return model.Node(node.name, rack.name, ssh, node.fabric, node.gateway)
 
 
-def _ssh(
-    own: schema.SshTarget, rack: schema.SshOverride, site: schema.SshDefaults, folder: Path
-) -> model.SshAccess:
+def _ssh(own: SshTarget, rack: SshOverride, site: SshDefaults, folder: Path) -> model.SshAccess:
     """The nearest word wins: the host's own, then its rack's, then the site's."""
     return model.SshAccess(
         address=own.address,
@@ -83,11 +92,21 @@ def _clock(clock: schema.ClockSection) -> model.ClockProfile:
     )
 
 
-def _kubernetes(section: schema.KubernetesSection, folder: Path) -> model.Kubernetes:
-    return model.Kubernetes(resolved(section.kubeconfig, folder), section.context, section.version)
+def _kubernetes(section: KubernetesSection, ssh: SshDefaults, folder: Path) -> model.Kubernetes:
+    return model.Kubernetes(
+        kubeconfig=resolved(section.kubeconfig, folder),
+        context=section.context,
+        version=section.version,
+        control_plane=tuple(
+            model.ControlPlaneHost(host.name, _ssh(host.ssh, SshOverride(), ssh, folder))
+            for host in section.control_plane
+        ),
+        upgrade_control_plane=section.upgrade_control_plane,
+        upgrade_node=section.upgrade_node,
+    )
 
 
-def _charts(charts: schema.ChartsSection, folder: Path) -> model.ChartSource:
+def _charts(charts: ChartsSection, folder: Path) -> model.ChartSource:
     if charts.path is not None:
         return model.ChartSource(model.ChartSourceKind.PATH, str(resolved(charts.path, folder)))
     if charts.oci is not None:
@@ -95,12 +114,12 @@ def _charts(charts: schema.ChartsSection, folder: Path) -> model.ChartSource:
     return model.ChartSource(model.ChartSourceKind.HTTP, (charts.http or "").rstrip("/"))
 
 
-def _metallb(section: schema.MetalLbSection, folder: Path) -> model.MetalLb:
+def _metallb(section: MetalLbSection, folder: Path) -> model.MetalLb:
     charts = _charts(section.charts, folder)
     return model.MetalLb(section.version, section.namespace, charts, section.pools)
 
 
-def _mesh(mesh: schema.MeshSection, folder: Path) -> model.Mesh:
+def _mesh(mesh: MeshSection, folder: Path) -> model.Mesh:
     return model.Mesh(
         name=mesh.name,
         kind=mesh.kind,
@@ -110,16 +129,28 @@ def _mesh(mesh: schema.MeshSection, folder: Path) -> model.Mesh:
         trust_domain=mesh.trust_domain,
         charts=_charts(mesh.charts, folder),
         gateways=tuple(_gateway(gateway, mesh.name) for gateway in mesh.gateways),
+        data_plane=mesh.data_plane,
+        method=mesh.method,
+        tag=mesh.tag or "",
+        releases=tuple(_release(release) for release in mesh.releases),
+        extensions=mesh.extensions,
+        servers=mesh.servers or SERVERS,
+        backup=mesh.backup,
+        values=mesh.values,
     )
 
 
-def _gateway(gateway: schema.GatewaySection, mesh: str) -> model.Gateway:
+def _release(release: ReleaseSection) -> ReleasePin:
+    return ReleasePin(release.version, release.chart, release.data_plane or "")
+
+
+def _gateway(gateway: GatewaySection, mesh: str) -> model.Gateway:
     return model.Gateway(gateway.name, gateway.namespace, mesh, gateway.pool, gateway.vip, gateway.port)
 
 
 def _probe(file: schema.SiteFile, folder: Path) -> model.ProbePoint:
     own = file.probe.ssh
-    ssh = _ssh(own, schema.SshOverride(), file.ssh, folder) if own else None
+    ssh = _ssh(own, SshOverride(), file.ssh, folder) if own else None
     return model.ProbePoint(file.probe.name, ssh, file.probe.path, file.probe.host)
 
 

@@ -5,6 +5,7 @@ Built as plain functions so that the messages are ours, not pydantic's, and each
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from rollout.model.site import Address, Network, SwitchPlatform
+from rollout.model.site import Address, ChartValues, Network, SwitchPlatform
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -128,13 +129,13 @@ def spelled(value: timedelta) -> str:
     return f"{value // timedelta(milliseconds=1)}ms"
 
 
-def _choice(kind: type[E]) -> Callable[[Any], E]:
-    def choice(value: Any) -> E:
+def choice(kind: type[E]) -> Callable[[Any], E]:
+    def chosen(value: Any) -> E:
         if isinstance(value, str) and value in {member.value for member in kind}:
             return kind(value)
         raise refusal(f"is {shown(value)}", "one of: " + ", ".join(member.value for member in kind))
 
-    return choice
+    return chosen
 
 
 def _sysctls(value: Any) -> tuple[tuple[str, str], ...]:
@@ -148,11 +149,52 @@ def _sysctls(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple((key, " ".join(str(setting).split())) for key, setting in value.items())
 
 
+def _argument(value: Any) -> str:
+    found = text(value)
+    if "\n" in found or "\x00" in found:
+        raise refusal(f"is {shown(value)}", "one argument on one line")
+    return found
+
+
+def _values(value: Any) -> tuple[ChartValues, ...]:
+    """Kept as JSON text: frozen like the rest of the model, with keys in an order of our own."""
+    if not isinstance(value, dict):
+        raise refusal(f"is {shown(value)}", "a mapping of chart names to their values")
+    for chart, values in value.items():
+        if not isinstance(values, dict):
+            raise refusal(
+                f"has {shown(values)} for the chart {shown(chart)}", "a mapping of the chart's values"
+            )
+    return tuple(
+        ChartValues(chart, json.dumps(values, sort_keys=True)) for chart, values in sorted(value.items())
+    )
+
+
+def _as_written(values: tuple[ChartValues, ...]) -> dict[str, Any]:
+    return {each.chart: json.loads(each.text) for each in values}
+
+
+def _servers(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 3 <= value <= 9 and value % 2:
+        return value
+    raise refusal(
+        f"is {shown(value)}", "3, 5, 7 or 9: with one server away the others must still be a majority"
+    )
+
+
 _TEXT = WithJsonSchema({"type": "string", "minLength": 1})
 _IP = WithJsonSchema({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]})
 _NAME = WithJsonSchema({"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"})
 _RFC1123 = "a name of at most {n} lower-case letters, digits and '-'{dot}, starting and ending with a letter or digit"
 
+Argument = Annotated[str, PlainValidator(_argument), _TEXT]
+Servers = Annotated[int, PlainValidator(_servers), WithJsonSchema({"enum": [3, 5, 7, 9]})]
+Values = Annotated[
+    tuple[ChartValues, ...],
+    PlainValidator(_values),
+    PlainSerializer(_as_written, return_type=dict[str, Any]),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "object"}}),
+]
 Text = Annotated[str, PlainValidator(text), _TEXT]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Label = Annotated[str, PlainValidator(_named(_LABEL, 63, _RFC1123.format(n=63, dot=""))), _NAME]
@@ -175,7 +217,7 @@ Duration = Annotated[
 ]
 Platform = Annotated[
     SwitchPlatform,
-    PlainValidator(_choice(SwitchPlatform)),
+    PlainValidator(choice(SwitchPlatform)),
     WithJsonSchema({"enum": [platform.value for platform in SwitchPlatform]}),
 ]
 Sysctls = Annotated[

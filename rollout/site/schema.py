@@ -11,32 +11,28 @@ from datetime import timedelta
 from pydantic import Field
 
 from rollout.model.site import SwitchPlatform
-from rollout.site.kinds import Kind
 from rollout.site.policy import PolicySection
 from rollout.site.scalars import (
     Asn,
-    DnsName,
     Duration,
     Flag,
     Host,
     IpAddress,
     Label,
-    LabelKey,
     Multiplier,
     NodeName,
     Paths,
     Platform,
-    Port,
     Prefix,
     Prefixes,
-    Release,
     Samples,
     Sysctls,
     Text,
     Updates,
 )
 from rollout.site.section import Section
-from rollout.site.versions import ChartVersion, KubernetesVersion
+from rollout.site.ssh import SshDefaults, SshOverride, SshTarget
+from rollout.site.subjects import KubernetesSection, MeshSection, MetalLbSection
 
 SYSCTLS = (
     ("net.netfilter.nf_conntrack_max", "1048576"),
@@ -47,34 +43,6 @@ SYSCTLS = (
     ("net.ipv4.tcp_max_syn_backlog", "65535"),
     ("net.ipv4.ip_local_reserved_ports", "30000-32767"),
 )
-
-
-class SshDefaults(Section):
-    """How to log in, unless a rack, node or switch says otherwise."""
-
-    user: Text = "root"
-    port: Port = 22
-    key_file: Text = "~/.ssh/id_ed25519"
-    known_hosts: Text = "~/.ssh/known_hosts"
-
-
-class SshOverride(Section):
-    user: Text | None = None
-    port: Port | None = None
-    key_file: Text | None = None
-    known_hosts: Text | None = None
-
-
-class SshTarget(SshOverride):
-    address: Host
-
-
-class KubernetesSection(Section):
-    version: KubernetesVersion
-    kubeconfig: Text = "~/.kube/config"
-    context: Text | None = None
-    rack_label: LabelKey = "rackroll.io/rack"
-    gateway_label: LabelKey = "rackroll.io/gateway"
 
 
 class KernelSection(Section):
@@ -108,40 +76,6 @@ class BgpSection(Section):
 class PoolSection(Section):
     name: Label
     prefixes: tuple[Prefix, ...] = Field(min_length=1)
-
-
-class ChartsSection(Section):
-    """Exactly one of the three; a rule says so, with both lines."""
-
-    oci: Text | None = None
-    http: Text | None = None
-    path: Text | None = None
-
-
-class MetalLbSection(Section):
-    version: ChartVersion
-    namespace: Label = "metallb-system"
-    charts: ChartsSection
-    pools: tuple[Label, ...] = Field(min_length=1)
-
-
-class GatewaySection(Section):
-    name: Release
-    namespace: Label
-    pool: Label
-    vip: IpAddress
-    port: Port = 443
-
-
-class MeshSection(Section):
-    name: Label
-    kind: Kind
-    version: ChartVersion
-    namespace: Label
-    namespaces: tuple[Label, ...] = ()
-    trust_domain: DnsName = "cluster.local"
-    charts: ChartsSection
-    gateways: tuple[GatewaySection, ...] = ()
 
 
 class ProbeSection(Section):

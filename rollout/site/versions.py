@@ -12,6 +12,9 @@ from rollout.site.scalars import refusal, shown, text
 _EXACT = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z", re.ASCII
 )
+_LINKERD = re.compile(
+    r"(edge-\d{2}\.\d{1,2}\.\d{1,4}|(enterprise|stable)-2\.\d{1,3}\.\d{1,4}(-[0-9A-Za-z.-]+)?)\Z", re.ASCII
+)
 _KUBERNETES = re.compile(r"[1-9]\.\d{1,3}(\.\d{1,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?\Z", re.ASCII)
 _MINOR = re.compile(r"\d+(\.\d+)?\Z", re.ASCII)
 _CHANNEL = re.compile(
@@ -37,6 +40,17 @@ def _chart_version(value: Any) -> str:
     raise refusal(f"is {shown(value)}", "one exact version such as 1.30.3")
 
 
+def _mesh_version(value: Any) -> str:
+    """Also Linkerd's names; whether the mesh is a Linkerd is a rule's business."""
+    version = text(value)
+    return version if linkerd_name(version) else _chart_version(value)
+
+
+def linkerd_name(version: str) -> bool:
+    """Whether this is a release's name of Linkerd's own making, such as edge-26.6.3 or enterprise-2.19.4."""
+    return bool(_LINKERD.match(version))
+
+
 def _kubernetes_version(value: Any) -> str:
     version = text(value).removeprefix("v")
     if _KUBERNETES.match(version):
@@ -47,4 +61,9 @@ def _kubernetes_version(value: Any) -> str:
 
 _SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[0-9]+\.[0-9]+"})
 ChartVersion = Annotated[str, PlainValidator(_chart_version), _SCHEMA]
+MeshVersion = Annotated[
+    str,
+    PlainValidator(_mesh_version),
+    WithJsonSchema({"type": "string", "pattern": r"^((edge|enterprise|stable)-)?[0-9]+\.[0-9]+"}),
+]
 KubernetesVersion = Annotated[str, PlainValidator(_kubernetes_version), _SCHEMA]

@@ -139,11 +139,19 @@ def test_agents_are_found_by_their_roles_labels_and_kubelets_by_their_nodes(
     over = pod("istiod-0", "istio-system", "", phase="Succeeded")
     api.on("GET /api/v1/namespaces/metallb-system/pods", {"items": []}, {"items": [speaker]})
     api.on("GET /api/v1/namespaces/istio-system/pods", {"items": [istiod, over]})
+    server = pod("kube-apiserver-cp1", "kube-system", "", node="cp1")
+    server["spec"]["containers"] = [
+        {"name": "kube-apiserver", "image": "registry.k8s.io/kube-apiserver:v1.35.4"}
+    ]
+    api.on("GET /api/v1/namespaces/kube-system/pods", {"items": [server]})
     kubelet = node(status={"nodeInfo": {"kubeletVersion": "v1.35.4"}})
     api.on("GET /api/v1/nodes", {"items": [kubelet]})
     assert cluster.agents() == (
         AgentState(
             "istio", "istiod", "istio-system", "istiod-1", "r1n1", "1.31.1", True, False, revision="1-31"
+        ),
+        AgentState(
+            "kubernetes", "apiserver", "kube-system", "kube-apiserver-cp1", "cp1", "1.35.4", True, False
         ),
         AgentState("kubernetes", "kubelet", "", "r1n1", "r1n1", "1.35.4", False, False),
         AgentState("metallb", "speaker", "metallb-system", "speaker-x", "r1n1", "0.16.1", False, False),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from rollout.model.site import ChartSourceKind, MeshKind
+from rollout.model.policy import ReleasePin
+from rollout.model.site import ChartSourceKind, ChartValues, MeshKind
 from rollout.site.digest import canonical_json, site_digest
 from rollout.site.jsonschema import json_schema
 from rollout.site.load import load_site
@@ -63,6 +65,48 @@ def test_what_a_file_does_not_say_has_a_default(tmp_path: Path) -> None:
     assert dict(site.kernel.sysctls)["net.ipv4.ip_local_reserved_ports"] == "30000-32767"
     assert site.metallb.charts.location == "https://charts.example/metallb"
     assert list(site.accepted_prefixes()) == [ip_network("203.0.113.0/28"), ip_network("2001:db8:1::/64")]
+
+
+EVERY_KIND = """
+  - {name: canaried, kind: istio, version: 1.30.3, namespace: istio-a, namespaces: [a], method: revision, tag: prod,
+     charts: {oci: "oci://charts.example/istio"}, values: {istiod: {pilot: {traceSampling: 1}}}}
+  - {name: ambient, kind: istio, version: 1.30.3, namespace: istio-b, namespaces: [b], dataPlane: ambient,
+     charts: {oci: "oci://charts.example/istio"}}
+  - {name: linked, kind: linkerd, version: edge-26.6.3, namespace: linkerd, namespaces: [c], extensions: [viz],
+     charts: {http: "https://charts.example/edge"}}
+  - {name: net, kind: cilium, version: 1.19.5, namespace: kube-system, charts: {http: "https://charts.example/c"},
+     values: {cilium: {upgradeCompatibility: "1.17"}}}
+  - {name: consul, kind: consul, version: 1.22.3, namespace: consul, namespaces: [d], servers: 5,
+     backup: [save, /backup/consul.snap], charts: {http: "https://charts.example/h"},
+     releases: [{version: 1.22.3, chart: 1.9.3, dataPlane: 1.9.4}]}
+"""
+
+
+def test_every_kind_of_mesh_says_how_it_moves(tmp_path: Path) -> None:
+    text = SMALLEST.replace('{version: "1.35.2"}', MOVED) + "meshes:" + EVERY_KIND
+    site = load_site(written(tmp_path, text))
+    canaried, ambient, linked, net, consul = site.meshes
+    assert (canaried.method, canaried.tag, ambient.data_plane) == ("revision", "prod", "ambient")
+    assert (linked.version, linked.extensions) == ("edge-26.6.3", ("viz",))
+    assert net.values == (ChartValues("cilium", '{"upgradeCompatibility": "1.17"}'),)
+    assert (consul.servers, consul.backup) == (5, ("save", "/backup/consul.snap"))
+    assert consul.releases == (ReleasePin("1.22.3", "1.9.3", "1.9.4"),)
+    assert site_digest(site) != site_digest(replace(site, meshes=site.meshes[:4]))
+
+
+MOVED = """
+  version: "1.35.2"
+  controlPlane: [{name: cp1, ssh: {address: cp1.example, user: admin}}, {name: cp2, ssh: {address: cp2.example}}]
+  upgradeControlPlane: [kubeadm, upgrade, apply, "v{version}", --yes]
+  upgradeNode: [upgrade-node, "{version}"]
+"""
+
+
+def test_kubernetes_is_moved_by_the_sites_own_commands(tmp_path: Path) -> None:
+    found = load_site(written(tmp_path, SMALLEST.replace('{version: "1.35.2"}', MOVED))).kubernetes
+    assert [(host.name, host.ssh.user) for host in found.control_plane] == [("cp1", "admin"), ("cp2", "root")]
+    assert found.upgrade_control_plane == ("kubeadm", "upgrade", "apply", "v{version}", "--yes")
+    assert found.upgrade_node == ("upgrade-node", "{version}")
 
 
 def test_the_nearest_word_about_ssh_wins(tmp_path: Path) -> None:
@@ -132,3 +176,7 @@ def test_the_json_schema_has_the_files_own_keys_and_defaults() -> None:
     assert {"site", "kubernetes", "racks", "metallb"} <= schema["properties"].keys()
     assert schema["$defs"]["PacingSection"]["properties"]["drainWait"]["default"] == "1500ms"
     assert "keyFile" in schema["$defs"]["SshTarget"]["properties"]
+    mesh = schema["$defs"]["MeshSection"]["properties"]
+    assert mesh["dataPlane"]["enum"] == ["sidecar", "ambient"]
+    assert mesh["values"]["additionalProperties"] == {"type": "object"}
+    assert "upgradeNode" in schema["$defs"]["KubernetesSection"]["properties"]

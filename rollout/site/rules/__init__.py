@@ -17,11 +17,13 @@ from rollout.site.rules import (
     gateways,
     journal,
     kernel,
+    kubernetes,
     meshes,
     names,
     paths,
     policy,
     pools,
+    ways,
 )
 from rollout.site.schema import SiteFile
 
@@ -29,7 +31,8 @@ Rule = Callable[[SiteFile, Path], Iterable[Problem]]
 
 RULES: tuple[Rule, ...] = (
     names.are_unique,
-    names.mesh_is_not_metallb,
+    names.mesh_is_no_other_subject,
+    names.no_host_is_called_local,
     names.labels_differ,
     addresses.ssh_is_unique,
     addresses.fabric_is_unique,
@@ -46,6 +49,15 @@ RULES: tuple[Rule, ...] = (
     gateways.fit_the_multipath,
     gateways.fit_the_prefix_limit,
     meshes.claim_each_namespace_once,
+    ways.versions_fit_their_kind,
+    ways.keys_fit_their_kind,
+    ways.revisions_have_a_tag,
+    ways.ambient_moves_in_place,
+    ways.releases_are_unambiguous,
+    ways.the_own_version_has_its_chart,
+    ways.values_are_for_own_charts,
+    kubernetes.is_moved_completely_or_not_at_all,
+    kubernetes.commands_name_the_version,
     bgp.is_external,
     bgp.asns_are_ours_to_use,
     bgp.hold_time_is_sane,

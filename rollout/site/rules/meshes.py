@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rollout.site.problem import FieldPath, Problem
 from rollout.site.rules.walk import repeated
-from rollout.site.schema import MeshSection, SiteFile
+from rollout.site.schema import SiteFile
+from rollout.site.subjects import MeshSection
 
 
 def claim_each_namespace_once(file: SiteFile, _: Path) -> Iterator[Problem]:

@@ -31,16 +31,30 @@ def _hosts(file: SiteFile) -> list[tuple[FieldPath, str]]:
     """Nodes, switches and the probe share one set of names: logs and journals say only the name."""
     found: list[tuple[FieldPath, str]] = [((*path, "name"), node.name) for path, _, node in nodes(file)]
     found += [((*path, "tor", "name"), rack.tor.name) for path, rack in racks(file)]
+    control = enumerate(file.kubernetes.control_plane)
+    found += [(("kubernetes", "controlPlane", index, "name"), host.name) for index, host in control]
     if file.probe.ssh:
         found.append((("probe", "name"), file.probe.name))
     return found
 
 
-def mesh_is_not_metallb(file: SiteFile, _: Path) -> Iterator[Problem]:
+SUBJECTS = {"metallb": "the load balancer itself", "kubernetes": "the cluster itself"}
+LOCAL = "local"
+"""What plans call the machine that rackroll runs on."""
+
+
+def mesh_is_no_other_subject(file: SiteFile, _: Path) -> Iterator[Problem]:
     for index, mesh in enumerate(file.meshes):
-        if mesh.name == "metallb":
-            what = "is 'metallb', which plans use for the load balancer itself"
+        if mesh.name in SUBJECTS:
+            what = f"is '{mesh.name}', which plans use for {SUBJECTS[mesh.name]}"
             yield Problem(("meshes", index, "name"), what, "another name for the mesh")
+
+
+def no_host_is_called_local(file: SiteFile, _: Path) -> Iterator[Problem]:
+    for path, name in _hosts(file):
+        if name == LOCAL:
+            what = "is 'local', which plans use for the machine that rackroll runs on"
+            yield Problem(path, what, "another name for the host")
 
 
 def labels_differ(file: SiteFile, _: Path) -> Iterator[Problem]:

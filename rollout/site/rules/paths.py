@@ -8,7 +8,8 @@ from pathlib import Path
 from rollout.site.places import home_unknown, unset_variables
 from rollout.site.problem import FieldPath, Problem
 from rollout.site.rules.walk import chart_sources, racks, ssh_targets
-from rollout.site.schema import SiteFile, SshDefaults, SshOverride
+from rollout.site.schema import SiteFile
+from rollout.site.ssh import SshDefaults, SshOverride
 
 
 def can_be_resolved(file: SiteFile, _: Path) -> Iterator[Problem]:

@@ -9,6 +9,8 @@ from rollout.model.site import Address
 from rollout.site import schema
 from rollout.site.problem import FieldPath, Problem
 from rollout.site.schema import SiteFile
+from rollout.site.ssh import SshTarget
+from rollout.site.subjects import ChartsSection, GatewaySection, MeshSection
 
 K = TypeVar("K", bound=Hashable)
 
@@ -28,16 +30,23 @@ def gateway_nodes(file: SiteFile) -> list[tuple[FieldPath, schema.RackSection, s
     return [found for found in nodes(file) if found[2].gateway]
 
 
-def gateways(file: SiteFile) -> Iterator[tuple[FieldPath, schema.GatewaySection]]:
+def gateways(file: SiteFile) -> Iterator[tuple[FieldPath, GatewaySection]]:
     for outer, mesh in enumerate(file.meshes):
         for inner, gateway in enumerate(mesh.gateways):
             yield ("meshes", outer, "gateways", inner), gateway
 
 
-def ssh_targets(file: SiteFile) -> Iterator[tuple[FieldPath, schema.SshTarget, int]]:
+def meshes(file: SiteFile) -> Iterator[tuple[FieldPath, MeshSection]]:
+    for index, mesh in enumerate(file.meshes):
+        yield ("meshes", index), mesh
+
+
+def ssh_targets(file: SiteFile) -> Iterator[tuple[FieldPath, SshTarget, int]]:
     """Each host's ssh section with the port that will be used, by the nearest-word-wins order."""
     if file.probe.ssh:
         yield ("probe", "ssh"), file.probe.ssh, file.probe.ssh.port or file.ssh.port
+    for index, host in enumerate(file.kubernetes.control_plane):
+        yield ("kubernetes", "controlPlane", index, "ssh"), host.ssh, host.ssh.port or file.ssh.port
     for path, rack in racks(file):
         port = rack.ssh.port or file.ssh.port
         yield (*path, "tor", "ssh"), rack.tor.ssh, rack.tor.ssh.port or port
@@ -52,7 +61,7 @@ def fabric_addresses(file: SiteFile) -> Iterator[tuple[FieldPath, Address]]:
             yield (*path, "nodes", index, "fabric"), node.fabric
 
 
-def chart_sources(file: SiteFile) -> Iterator[tuple[FieldPath, schema.ChartsSection]]:
+def chart_sources(file: SiteFile) -> Iterator[tuple[FieldPath, ChartsSection]]:
     yield ("metallb", "charts"), file.metallb.charts
     for index, mesh in enumerate(file.meshes):
         yield ("meshes", index, "charts"), mesh.charts
