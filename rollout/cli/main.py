@@ -24,6 +24,7 @@ _COMMANDS = {
     "rules": ("rollout.cli.rules", "rules", "Show the version rules that plans are proven with."),
     "plan": ("rollout.cli.plan", "plan", "Work out what would be done, and prove it."),
     "verify": ("rollout.cli.verify", "verify", "Check a saved plan with code that did not make it."),
+    "approve": ("rollout.cli.approve", "approve", "Sign a saved plan, or see who has."),
     "apply": ("rollout.cli.apply", "apply", "Carry out a saved plan."),
     "resume": ("rollout.cli.apply", "resume", "Go on with the run that was held, interrupted or killed."),
     "abandon": ("rollout.cli.apply", "abandon", "Give the unfinished run up; what it left stays as it is."),

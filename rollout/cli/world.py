@@ -52,6 +52,7 @@ def build_world(site: Site) -> World:
     from rollout.adapters.kube.workloads import KubeWorkloads
     from rollout.adapters.metrics import Prometheus
     from rollout.adapters.probe import OutsideProbe
+    from rollout.adapters.signatures import SshSigners
     from rollout.adapters.switches.port import SshSwitches
 
     roles = roles_of(site)
@@ -66,4 +67,5 @@ def build_world(site: Site) -> World:
         commands=SiteCommands(site),
         workloads=KubeWorkloads(site, roles),
         metrics=Prometheus(),
+        signers=SshSigners(site),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollout.engine.approvals import require_approved
 from rollout.engine.journal import Fate, Journal, RunEntry, RunRecord
 from rollout.engine.observe import observe
 from rollout.engine.ports import World
@@ -27,6 +28,7 @@ def admit(world: World, plan: Plan, journal: Journal, *, negative_control: bool)
         )
     if plan.steps:
         _fresh(world, plan)
+        require_approved(world.signers, world.site.policy, plan)
 
 
 def _fresh(world: World, plan: Plan) -> None:

@@ -178,6 +178,29 @@ class Metrics(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One signature of a plan's id. ``key`` is its fingerprint; ``rejected`` says why it does not count."""
+
+    principal: str
+    key: str
+    rejected: str = ""
+
+
+class Signers(Protocol):
+    def signed(self, plan_id: str) -> tuple[Signed, ...]:
+        """Every signature kept for this plan, each verified now: keys expire and are revoked."""
+        ...
+
+
+class NoSigners:
+    """Nobody has signed anything here: what must be signed is refused."""
+
+    def signed(self, plan_id: str) -> tuple[Signed, ...]:
+        del plan_id
+        return ()
+
+
 class NoWorkloads:
     """For worlds without pods to look at (a simulation); checks that need them say so and stay open."""
 
@@ -222,3 +245,4 @@ class World:
     certificates: Certificates = field(default_factory=NoCertificates)
     workloads: Workloads = field(default_factory=NoWorkloads)
     metrics: Metrics = field(default_factory=NoMetrics)
+    signers: Signers = field(default_factory=NoSigners)

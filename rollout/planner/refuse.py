@@ -31,6 +31,7 @@ OURS = MappingProxyType(
         "PLAN-SITE-01": "a plan is applied with the site file it was made from",
         "PLAN-NEGATIVE-01": "a negative control breaks N-1 on purpose and needs saying so twice",
         "RUN-UNFINISHED-01": "one run per site: an unfinished one is resumed or abandoned first",
+        "RUN-APPROVAL-01": "a plan is applied when as many different people as the site asks have signed its id",
         "RUN-UNKNOWN-01": "only a recorded, unfinished run is resumed",
     }
 )
