@@ -10,8 +10,9 @@ from rollout.model.step import Cordon, DrainGateways, ReplaceAgents, Withdraw
 from rollout.planner.refuse import refuse
 from rollout.planner.request import Request
 from rollout.planner.serving import in_rib, ready, serving
-from rollout.rules.evaluate import VersionInvalid, drain_levers
+from rollout.rules.evaluate import drain_levers
 from rollout.rules.n1 import arithmetic
+from rollout.rules.version import VersionInvalid
 
 
 def require_enough(request: Request, waves: tuple[Wave, ...]) -> tuple[str, ...]:
@@ -21,6 +22,7 @@ def require_enough(request: Request, waves: tuple[Wave, ...]) -> tuple[str, ...]
     if withdrawn:
         warnings += _metallb_can_withdraw(request)
         _enough_gateways(request)
+        warnings += _one_more_may_fail(request, withdrawn)
     _nodes_are_free(request, touched)
     return tuple(warnings)
 
@@ -56,6 +58,36 @@ def _enough_gateways(request: Request) -> None:
         missing = nodes - serving(request.site, request.observed, gateway)
         if missing:
             raise _short(request, gateway, sorted(missing), len(nodes))
+
+
+def _one_more_may_fail(request: Request, withdrawn: Collection[str]) -> Iterator[str]:
+    """While one gateway node is out by our hand, the next failure is not ours to choose: a whole domain may go."""
+    site = request.site
+    domains = {node.name: rack.failure_domain for rack in site.racks for node in rack.nodes if node.gateway}
+    if len(set(domains.values())) == 1:
+        yield (
+            f"PLAN-N1-03: all {len(domains)} gateway nodes are in failure domain {next(iter(domains.values()))}: "
+            "losing it empties every VIP, with or without this plan"
+        )
+        return
+    for domain in dict.fromkeys(domains.values()):
+        left = {name for name, where in domains.items() if where != domain}
+        for out in (name for name in domains if name in withdrawn and left <= {name}):
+            text = _loss(request, domain, out, len(domains), len(left))
+            if not request.options.break_glass:
+                fix = "add a gateway in another failure domain, or give a reason with --break-glass"
+                raise refuse("PLAN-N1-03", text, fix=fix)
+            yield f"PLAN-N1-03 overridden by break-glass: {text}"
+
+
+def _loss(request: Request, domain: str, out: str, total: int, elsewhere: int) -> str:
+    racks = ", ".join(rack.name for rack in request.site.racks if rack.failure_domain == domain)
+    inside = total - elsewhere
+    return (
+        f"{total} gateway nodes, {inside} of them in failure domain {domain} (rack {racks}): "
+        f"while {out} is out, losing {domain} leaves {total} - {inside} - 1 = {elsewhere - 1} of them, "
+        "1 must be left for every VIP"
+    )
 
 
 def _short(request: Request, gateway: Gateway, missing: list[str], total: int) -> Exception:

@@ -13,13 +13,13 @@ from rollout.model.site import Site
 from rollout.model.step import AwaitControlPlane, AwaitGateways, NaiveReplace, Step
 from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps
 from rollout.planner.goals import targets_of
+from rollout.planner.hops import leg_of
 from rollout.planner.leg import Leg
 from rollout.planner.preconditions import goes_up, jump_is_legal, versions_are_known
 from rollout.planner.proof import describe
 from rollout.planner.request import Request, as_request
 from rollout.planner.seal import seal, wave
 from rollout.planner.standing import standing
-from rollout.planner.upgrade import leg_of
 
 WARNING = "NEGATIVE CONTROL: replaces every gateway at once, without drain or withdraw; requests will be lost"
 

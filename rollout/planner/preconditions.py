@@ -108,6 +108,15 @@ def jump_is_legal(request: Request, leg: Leg) -> None:
         require(verdict, where=leg.subject)
 
 
+def jump_warnings(request: Request, leg: Leg) -> Iterator[str]:
+    """What upstream advises against, or has stopped to support, without forbidding it."""
+    kind, hop = leg.role.kind, leg.hop
+    ended = support_verdicts(request.book, kind, hop.after, None, today=request.today)
+    for verdict in (*jump_verdicts(request.book, kind, leg.recipe.method, hop.before, hop.after), *ended):
+        if verdict.warns:
+            yield f"{verdict.rule}: {verdict.arithmetic} [{verdict.provenance.source}]"
+
+
 def kubernetes_is_supported(
     request: Request, kind: str, version: str, kubernetes: str | None
 ) -> Iterator[RuleVerdict]:

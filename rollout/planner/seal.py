@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from types import MappingProxyType
 
-from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
+from rollout.model.plan import Hop, NextHopChanges, Plan, PlanKind, Signatures, Stage, Target, Wave
+from rollout.model.policy import Purpose, people_needed
 from rollout.model.proof import Proof
 from rollout.planner.codec import content_id
 from rollout.planner.digest import observed_digest
@@ -21,7 +23,10 @@ def seal(
     waves: tuple[Wave, ...],
     proof: Proof,
     warnings: tuple[str, ...] = (),
+    hops: tuple[Hop, ...] = (),
+    next_hops: tuple[NextHopChanges, ...] = (),
 ) -> Plan:
+    kinds = {request.roles[target.subject].kind for target in targets if target.subject in request.roles}
     plan = Plan(
         id="",
         kind=kind,
@@ -32,9 +37,32 @@ def seal(
         waves=waves,
         proof=proof,
         warnings=tuple(dict.fromkeys((*warnings, *warnings_of(proof)))),
+        hops=hops,
+        next_hops=next_hops,
+        signatures=tuple(signatures(kind, request)) if waves else (),
         options=request.options,
+        rules_as_of=request.book.oldest(kinds).isoformat() if kinds else "",
     )
     return replace(plan, id=content_id(plan))
+
+
+_PURPOSES = MappingProxyType(
+    {
+        PlanKind.UPGRADE: Purpose.UPGRADE,
+        PlanKind.MAINTAIN: Purpose.MAINTAIN,
+        PlanKind.ROLLBACK: Purpose.ROLLBACK,
+    }
+)
+
+
+def signatures(kind: PlanKind, request: Request) -> Iterator[Signatures]:
+    """What the site asks for this kind of plan; breaking the glass always needs somebody else's name."""
+    purpose, policy = _PURPOSES.get(kind), request.site.policy
+    people = people_needed(policy, purpose) if purpose is not None else 0
+    if purpose is not None and people:
+        yield Signatures(purpose.value, people)
+    if request.options.break_glass:
+        yield Signatures(Purpose.BREAK_GLASS.value, max(1, people_needed(policy, Purpose.BREAK_GLASS)))
 
 
 def wave(name: str, racks: Iterable[str], *stages: Stage) -> tuple[Wave, ...]:

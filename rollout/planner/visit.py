@@ -68,7 +68,7 @@ def phases(visit: Visit) -> Phases:
     """Every step that takes something away is gated; the way back is not, it can only help."""
     node, drained = visit.node, any(isinstance(t.action, CommandOnNode) for t in visit.tasks)
     empty: tuple[Row, ...] = (
-        (("evict-all", EvictAll(node), visit.gates.emptying(visit.routes)),) if drained else ()
+        (("evict-all", EvictAll(node), visit.gates.acting[visit.routes]),) if drained else ()
     )
     rows = (
         tuple(_leave(visit)),
@@ -85,10 +85,12 @@ def phases(visit: Visit) -> Phases:
 
 def _leave(visit: Visit) -> Iterator[Row]:
     node, gates = visit.node, visit.gates
+    evicts = any(not isinstance(task.action, ReplaceNodeAgents) for task in visit.tasks)
+    first = gates.first[visit.routes, evicts]
     if not visit.routes:
-        yield "cordon", Cordon(node), gates.first(routes=False)
+        yield "cordon", Cordon(node), first
         return
-    yield "drain", DrainGateways(node, visit.pacing.drain_wait), gates.first(routes=True)
+    yield "drain", DrainGateways(node, visit.pacing.drain_wait), first
     yield "withdraw", Withdraw(node), gates.withdrawing
     yield "await-withdrawn", AwaitWithdrawn(node, visit.pacing.fabric_settle), ()
     yield "cordon", Cordon(node), gates.route_gone
@@ -105,12 +107,12 @@ def _act(visit: Visit, task: Task) -> Iterator[Row]:
     tag = f"-{task.subject}" if len({t.subject for t in visit.tasks}) > 1 else ""
     match task.action:
         case RestartProxies():
-            yield f"evict{tag}", Evict(node, task.subject, task.version), gates.emptying(visit.routes)
+            yield f"evict{tag}", Evict(node, task.subject, task.version), gates.acting[visit.routes]
         case ReplaceNodeAgents(components=components):
             effect = ReplaceAgents(node, task.subject, components, task.version)
-            yield f"replace-{components[0]}{tag}", effect, gates.acting(visit.routes)
+            yield f"replace-{components[0]}{tag}", effect, gates.acting[visit.routes]
         case CommandOnNode(purpose=purpose, argv=argv, component=component):
-            yield f"command{tag}", RunCommand(node, purpose, argv), gates.acting(visit.routes)
+            yield f"command{tag}", RunCommand(node, purpose, argv), gates.acting[visit.routes]
             if component is not None:
                 wait = AwaitVersion(task.subject, component, task.version, node)
                 yield f"await-{component}{tag}", wait, ()

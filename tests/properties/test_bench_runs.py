@@ -14,13 +14,13 @@ from rollout.cli.world import roles_of
 from rollout.planner.serving import serving
 from rollout.site.load import load_site
 
-SMALL = Shape(racks=5, nodes_per_rack=4, gateways_per_rack=1)
+SMALL = Shape(racks=8, nodes_per_rack=4, gateways_per_rack=1)
 
 
 def test_a_made_site_file_is_valid_and_has_the_shape_that_was_asked_for(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(site_text(SMALL))
     site = load_site(tmp_path)
-    assert (len(site.racks), len(site.nodes), len(site.gateway_nodes)) == (5, 20, 5)
+    assert (len(site.racks), len(site.nodes), len(site.gateway_nodes)) == (8, 32, 8)
 
 
 def test_a_made_fleet_is_all_in_service(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_made_fleet_is_all_in_service(tmp_path: Path) -> None:
     found = observed_of(site, roles_of(site), {"metallb": "0.16.1", "istio": "1.30.3"}, sidecars=2)
     for gateway in site.gateways:
         assert serving(site, found, gateway) == {node.name for node in site.gateway_nodes}
-    assert len(found.proxies) == 5 + 15 * 2
+    assert len(found.proxies) == 8 + 24 * 2
 
 
 @pytest.mark.parametrize("job", JOBS)

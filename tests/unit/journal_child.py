@@ -89,7 +89,7 @@ def main(folder: Path, verb: str, at: int, state: Path) -> int:
 
 
 def fresh(folder: Path) -> FakeRack:
-    rack, _ = running(site((1, 1), workers=0, folder=folder))
+    rack, _ = running(site((1, 1), feeds=1, workers=0, folder=folder))
     return rack
 
 

@@ -36,7 +36,7 @@ def ssh(address: str) -> SshAccess:
     return SshAccess(address, 22, "root", Path("/site/id"), Path("/site/known_hosts"))
 
 
-def rack(number: int, gateways: int, workers: int) -> Rack:
+def rack(number: int, gateways: int, workers: int, feeds: int | None = None) -> Rack:
     name = f"r{number}"
     nodes = tuple(
         Node(
@@ -58,7 +58,8 @@ def rack(number: int, gateways: int, workers: int) -> Rack:
         IPv4Address(f"10.9.{number}.1"),
         prefixes,
     )
-    return Rack(name, f"feed-{number}", tor, nodes)
+    feed = number if feeds is None else (number - 1) % feeds + 1
+    return Rack(name, f"feed-{feed}", tor, nodes)
 
 
 def site(
@@ -68,7 +69,9 @@ def site(
     folder: Path = Path("/site"),
     vips: int = 1,
     metallb: str = "0.16.1",
+    feeds: int | None = None,
 ) -> Site:
+    """``feeds``: how many failure domains the racks take turns in; one for each rack if not given."""
     gateways = tuple(
         Gateway(f"ingress-{i}", "istio-ingress", "istio", "gateways", IPv4Address(f"203.0.113.{i}"), 80)
         for i in range(1, vips + 1)
@@ -76,7 +79,7 @@ def site(
     return Site(
         name="small",
         folder=folder,
-        racks=tuple(rack(i, count, workers) for i, count in enumerate(gateways_per_rack, 1)),
+        racks=tuple(rack(i, count, workers, feeds) for i, count in enumerate(gateways_per_rack, 1)),
         pools=(Pool("gateways", (IPv4Network("203.0.113.0/28"),)),),
         bgp=Bgp(64601, timedelta(seconds=9), BfdTimers(timedelta(milliseconds=150), 3), 32, 16),
         kernel=KernelProfile((("net.core.somaxconn", "65535"),)),

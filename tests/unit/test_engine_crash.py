@@ -86,19 +86,19 @@ def require_clean(rack: FakeRack) -> None:
 
 
 def test_a_crash_at_every_single_boundary_of_an_upgrade_is_survived() -> None:
-    rack, _ = running(site((1, 1), workers=1))
+    rack, _ = running(site((1, 1), feeds=1, workers=1))
     whole = CrashingJournal(at=0)
     assert run_to_the_end(rack, whole) is Word.DONE
     assert whole.boundaries > 60
     for boundary in range(1, whole.boundaries + 1):
-        rack, _ = running(site((1, 1), workers=1))
+        rack, _ = running(site((1, 1), feeds=1, workers=1))
         assert run_to_the_end(rack, CrashingJournal(boundary)) is Word.DONE, f"boundary {boundary}"
         require_clean(rack)
 
 
 @pytest.mark.parametrize("seconds", [0.1 * step for step in range(1, 120, 7)])
 def test_a_crash_in_the_middle_of_a_wait_is_survived(seconds: float) -> None:
-    rack, _ = running(site((1, 1), workers=1))
+    rack, _ = running(site((1, 1), feeds=1, workers=1))
     end = rack.time + seconds
 
     def tick() -> None:
@@ -122,7 +122,7 @@ def test_a_crash_in_the_middle_of_a_wait_is_survived(seconds: float) -> None:
 def test_next_hops_never_fall_below_n_minus_1_on_any_small_site(
     racks: list[int], workers: int, vips: int, crash: int, refusals: int
 ) -> None:
-    rack, _ = running(site(tuple(racks), workers=max(workers, 0 if all(racks) else 1), vips=vips))
+    rack, _ = running(site(tuple(racks), workers=max(workers, 0 if all(racks) else 1), vips=vips, feeds=1))
     rack.refuse_evictions = refusals
     assert run_to_the_end(rack, CrashingJournal(crash)) is Word.DONE
     require_clean(rack)

@@ -31,7 +31,7 @@ from tests.unit.sites import site
 
 
 def small_plan() -> Plan:
-    small = site((1, 1), workers=0)
+    small = site((1, 1), feeds=1, workers=0)
     _, live = running(small)
     return plan_upgrade(small, observe(live), live.roles, "istio", "1.31.1")
 
@@ -76,7 +76,7 @@ def test_two_kills_in_one_run_are_survived(kept: Kept) -> None:
 
 
 def test_a_held_run_stays_resumable_through_its_process_and_is_tried_afresh(kept: Kept) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
+    rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     journal = kept.open()
     rack.silent.add("probe")
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
@@ -95,7 +95,7 @@ def test_a_held_run_stays_resumable_through_its_process_and_is_tried_afresh(kept
 
 
 def test_an_interrupted_run_is_resumable(kept: Kept) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
+    rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     stop = Event()
     rack.each_tick = lambda: stop.set() if "drain r2n1" in rack.log else None
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
@@ -127,7 +127,7 @@ def test_a_live_run_is_readable_from_outside_and_stops_promptly_on_ctrl_c(kept: 
 
 
 def test_a_run_that_died_before_its_first_step_is_begun_by_resume(kept: Kept) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
+    rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
     kept.open().add(RunRecord("early-1", plan, "2026-01-01T00:00:00"))
     done = resume(live, kept.open(), clock=rack, tempo=TEMPO)
@@ -146,7 +146,7 @@ def test_a_hold_asked_for_from_outside_stops_the_run_and_the_next_resume_forgets
 
 
 def test_a_run_is_rolled_back_once_the_run_that_undoes_it_is_done(kept: Kept) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
+    rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     journal = kept.open()
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
     done = apply(live, plan, journal, clock=rack, tempo=TEMPO)
@@ -158,7 +158,7 @@ def test_a_run_is_rolled_back_once_the_run_that_undoes_it_is_done(kept: Kept) ->
 
 
 def test_an_aborted_run_is_over(kept: Kept) -> None:
-    rack, live = running(site((1, 1), workers=0, folder=kept.folder))
+    rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     journal = kept.open()
     rack.silent.add("probe")
     plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")

@@ -14,6 +14,7 @@ from rollout.model.site import Site
 from rollout.planner.bringup import plan_bringup
 from rollout.planner.naive import plan_naive_upgrade
 from rollout.planner.refuse import OURS, RuleRefused
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from tests.unit.fake_world import roles, running
 from tests.unit.sites import site
@@ -36,22 +37,26 @@ def refused(small: Site, observed: Observed, to: str, subject: str = "istio") ->
     return caught.value
 
 
-def test_two_minors_at_once_are_refused_with_the_arithmetic_and_the_source() -> None:
+def test_two_minors_in_one_jump_are_refused_with_the_arithmetic_and_the_source() -> None:
     small = site()
-    error = refused(small, seen(small, "1.29.2"), "1.31.1")
-    assert error.rule == "ISTIO-JUMP-01"
-    assert "1.29.2 -> 1.31.1 is 2 minors, allowed -1..+1" in str(error)
-    assert "istio.io" in str(error)
-    assert "2026-11-23" in str(error)
+    asked_for = replace(asked(small, seen(small, "1.29.2"), roles(small), ("istio", "1.31.1")), one_jump=True)
+    with pytest.raises(RuleRefused) as caught:
+        plan_upgrade(asked_for)
+    assert caught.value.rule == "ISTIO-JUMP-01"
+    assert "1.29.2 -> 1.31.1 is 2 minors, allowed -1..+1" in str(caught.value)
+    assert "istio.io" in str(caught.value)
+    assert "2026-11-23" in str(caught.value)
 
 
-def test_a_data_plane_left_two_behind_is_refused_although_the_jump_is_one() -> None:
+def test_a_data_plane_left_two_behind_is_refused_in_one_jump() -> None:
     small = site()
     found = seen(small, "1.30.3")
     old = replace(found.proxies[0], version="1.29.5")
-    error = refused(small, replace(found, proxies=(old, *found.proxies[1:])), "1.31.1")
-    assert error.rule == "ISTIO-SKEW-01"
-    assert "2 minors behind" in str(error)
+    behind = replace(found, proxies=(old, *found.proxies[1:]))
+    with pytest.raises(RuleRefused) as caught:
+        plan_upgrade(replace(asked(small, behind, roles(small), ("istio", "1.31.1")), one_jump=True))
+    assert caught.value.rule == "ISTIO-SKEW-01"
+    assert "2 minors behind" in str(caught.value)
 
 
 def test_a_downgrade_is_refused() -> None:
@@ -122,7 +127,7 @@ def test_a_site_that_is_already_at_n_minus_1_is_refused_with_the_arithmetic() ->
 
 
 def test_two_gateways_with_one_missing_are_refused() -> None:
-    small = site((1, 1))
+    small = site((1, 1), feeds=1)
     rack, world = running(small)
     rack.rib["ingress-1", "r2n1"] = False
     assert refused(small, observe(world), "1.31.1").rule == "PLAN-N1-02"

@@ -173,7 +173,7 @@ def test_markdown_tables_survive_a_bar_in_a_cell() -> None:
 
 
 def durable_run(folder: Path) -> Site:
-    small = site((1, 1), folder=folder)
+    small = site((1, 1), feeds=1, folder=folder)
     rack, live = running(small)
     assert apply(live, planned(live), clock=rack, tempo=TEMPO).word is Word.DONE
     return small
