@@ -49,7 +49,7 @@ class Check:
         verdict, detail = self.judge(facts)
         if verdict is not Verdict.OPEN and self.breakable and facts.break_glass:
             detail = f"{verdict.value}, but opened by break-glass ({facts.break_glass}): {detail}"
-            return Finding(self.id, Verdict.OPEN, detail)
+            return Finding(self.id, Verdict.OPEN, detail, forced=True)
         return Finding(self.id, verdict, detail, self._next(verdict))
 
     def _next(self, verdict: Verdict) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rollout.engine.context import Interrupted, Run
 from rollout.engine.effects.dispatch import carry_out
-from rollout.engine.gates import closed_gates
+from rollout.engine.gates import ask_gates
 from rollout.engine.outcome import EXIT_HELD, EXIT_INTERRUPTED, NEXT_HOPS_OF, StepOutcome, Word
 from rollout.errors import RackrollError
 from rollout.model.gate import Finding
@@ -43,13 +43,14 @@ def _failed(run: Run, error: RackrollError) -> StepOutcome:
 
 def _try(run: Run, step: Step) -> StepOutcome:
     run.safe_point()
-    held = closed_gates(run, step) if step.gates else ()
-    if held:
-        return _held(held)
+    gates = ask_gates(run, step)
+    if gates.held:
+        return _held(gates.held)
     result = carry_out(run, step.effect)
     if isinstance(result, tuple):
         return _held(result)
-    return StepOutcome(result.word, result.detail, counts=result.counts)
+    forced = (f"{finding.check} {finding.detail}" for finding in gates.forced)
+    return StepOutcome(result.word, "; ".join(filter(None, (result.detail, *forced))), counts=result.counts)
 
 
 def _held(findings: tuple[Finding, ...]) -> StepOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from rollout.checks.catalogue import catalogue
@@ -13,16 +14,26 @@ from rollout.model.gate import Finding, Verdict
 from rollout.model.step import Step
 
 
-def closed_gates(run: Run, step: Step) -> tuple[Finding, ...]:
-    """What holds the step; empty when every gate is Open. Asks again for ``tempo.gate_patience`` before it holds."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """``held`` is empty when every gate is Open; ``forced`` are those that only a reason for break-glass opened."""
+
+    held: tuple[Finding, ...] = ()
+    forced: tuple[Finding, ...] = ()
+
+
+def ask_gates(run: Run, step: Step) -> Answered:
+    """Asks again for ``tempo.gate_patience`` before it holds: one lost sample must not stop a night's work."""
     checks = [_named(name) for name in step.gates]
     deadline = run.clock.now() + run.tempo.gate_patience / timedelta(seconds=1)
-    while True:
+    while checks:
         run.safe_point()
-        held = tuple(f for f in ask(run, checks, step.node) if f.verdict is not Verdict.OPEN)
+        findings = ask(run, checks, step.node)
+        held = tuple(f for f in findings if f.verdict is not Verdict.OPEN)
         if not held or run.clock.now() >= deadline:
-            return held
+            return Answered(held, tuple(f for f in findings if f.forced))
         run.pause(run.tempo.poll)
+    return Answered()
 
 
 def _named(name: str) -> Check:

@@ -14,9 +14,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check's answer: what was seen, and what to do about it."""
+    """One check's answer: what was seen, and what to do about it. ``forced``: only break-glass opened it."""
 
     check: str
     verdict: Verdict
     detail: str
     hint: str = ""
+    forced: bool = False

@@ -14,10 +14,12 @@ from rollout.checks.facts import Absent, Unknown
 from rollout.engine import check as engine_check
 from rollout.engine import gates
 from rollout.engine.aims import Aims, aims
+from rollout.engine.attempt import attempt
 from rollout.engine.check import check_site, standing, tally
 from rollout.engine.clock import Tempo
 from rollout.engine.context import Run
 from rollout.engine.gather import gather
+from rollout.engine.outcome import Word
 from rollout.engine.ports import CommandOutcome, NoCommands, World
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.gate import Finding, Verdict
@@ -141,7 +143,7 @@ def test_a_gate_and_a_check_come_to_the_same_finding(monkeypatch: pytest.MonkeyP
     once = gather(Run("", made), list(catalogue().values()), "r1n1", probes=3)
     monkeypatch.setattr(engine_check, "gather", lambda *_, **__: once)
     asked = check_site(made, list(catalogue().values()), "r1n1")
-    held = gates.closed_gates(Run("", made, tempo=NO_PATIENCE), Step("s", Cordon("r1n1"), ids, "r1n1"))
+    held = gates.ask_gates(Run("", made, tempo=NO_PATIENCE), Step("s", Cordon("r1n1"), ids, "r1n1")).held
     assert held == tuple(finding for finding in asked if finding.verdict is not Verdict.OPEN)
     assert {finding.verdict for finding in asked} == set(Verdict), "all three were compared"
 
@@ -354,3 +356,13 @@ def test_something_wrong_outweighs_something_unknown() -> None:
     assert tally((opened, unknown)).exit_code == 4
     assert tally((opened, closed, unknown)).exit_code == 2
     assert tally(()).exit_code == 0
+
+
+def test_a_step_that_break_glass_let_through_says_so_in_its_outcome() -> None:
+    made = world(SHUT)
+    gated = Step("c", Cordon("r1n1"), ("WINDOW-OPEN", "NODE-FREE"), "r1n1")
+    shut = attempt(Run("run-1", made, tempo=NO_PATIENCE), gated)
+    assert (shut.word, shut.findings[0].check) == (Word.HELD, "WINDOW-OPEN")
+    forced = attempt(Run("run-1", made, tempo=NO_PATIENCE, aims=Aims("CVE-2026-1")), gated)
+    assert forced.word is Word.DONE
+    assert "WINDOW-OPEN closed, but opened by break-glass (CVE-2026-1)" in forced.detail
