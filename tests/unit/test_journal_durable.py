@@ -84,7 +84,7 @@ def test_a_held_run_stays_resumable_through_its_process_and_is_tried_afresh(kept
     assert (held.word, held.exit_code) == (Word.HELD, 5)
     seen = kept.status()
     assert seen is not None
-    assert (seen.word, seen.steps_done, seen.holder) == ("held", 0, None)
+    assert (seen.word, seen.steps_done, seen.holder) == ("held", 1, None), "the snapshot is done"
     assert "GW-N1-NOW" in seen.detail
     assert resume(live, kept.open(), clock=rack, tempo=TEMPO).word is Word.HELD
     rack.silent.clear()
