@@ -34,7 +34,8 @@ def _check(plan: Json, rules: Rules) -> Checked:
         rules.compare(used)
     replay = Replay(proof["start"], rules, len(plan["waves"]))
     stated = proof["states"]
-    for found, said in zip_longest(replay.states(iter(steps)), stated):
+    states = list(replay.states(iter(steps)))
+    for found, said in zip_longest(states, stated):
         _same_state(found, said)
     _configurations(replay, proof["configurations"])
     _windows(replay, plan)

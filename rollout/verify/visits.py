@@ -91,7 +91,7 @@ class Visits:
             case "DrainGateways" | "NaiveReplace":
                 found = ("GW-N1-WITHOUT", "NODE-FREE")
             case "Withdraw":
-                found = ("GW-N1-WITHOUT",)
+                found = ("GW-N1-WITHOUT", "NODE-FREE")
             case "Cordon":
                 found = ("GW-ROUTE-GONE",) if routed else ("GW-N1-NOW", "NODE-FREE")
             case do if do in ACTS and node is not None:
@@ -171,6 +171,8 @@ class Visits:
                 self._need(step, visit.cordoned, "it is not cordoned")
                 self._need(step, visit.ready, "it is seen Ready before uncordon")
                 visit.cordoned = False
+                if not visit.left:
+                    del self.open[node]
             case "Advertise":
                 self._need(step, visit.withdrawn, "it was not withdrawn")
                 self._need(
@@ -179,7 +181,7 @@ class Visits:
                 visit.advertised = True
             case "AwaitAdvertised":
                 self._need(step, visit.advertised, "advertise comes before waiting for it")
-                self.open[node] = Visit()
+                del self.open[node]
                 self.owed = ["ProbeVips", "Soak"]
             case _:
                 pass
