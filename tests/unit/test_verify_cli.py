@@ -43,7 +43,7 @@ def test_a_sound_plan_exits_0_and_says_how_much_was_checked(plan: Path) -> None:
     done = verify(plan)
     assert done.exit_code == 0, done.output
     assert "nothing found against it" in done.output
-    assert "59 steps" in done.output
+    assert "17 states" in done.output
     counts = json.loads(verify(plan, "-o", "json").output)
     assert counts["verified"] is True
     assert counts["checked"]["states"] == 17

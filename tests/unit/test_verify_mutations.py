@@ -72,7 +72,11 @@ def find(document: Document, do: str, node: str | None = None) -> tuple[Steps, i
     raise AssertionError(do)
 
 
-@pytest.mark.parametrize("gateways", [(2, 2, 1), (1, 1), (2, 0, 3)])
+def control_wave(document: Document) -> int:
+    return next(i for i, moves in enumerate(document["proof"]["windows"]) if moves["control"])
+
+
+@pytest.mark.parametrize("gateways", [(2, 2, 1), (1, 1, 1), (2, 2, 0, 3)])
 @pytest.mark.parametrize("vips", [1, 3])
 def test_a_plan_of_ours_is_verified(gateways: tuple[int, ...], vips: int) -> None:
     found = check(text(gateways, vips), rules())
@@ -136,10 +140,10 @@ def test_a_workers_visit_misses_no_step(do: str) -> None:
     assert refuted(document).rule in {"VERIFY-ORDER-01", "VERIFY-PROOF-01", "VERIFY-BACK-01"}
 
 
-def test_every_single_gate_is_needed() -> None:
+def test_every_gate_about_n_minus_1_and_the_nodes_order_is_needed() -> None:
     count = 0
     for stage, index in steps(plan()):
-        for gate in stage[index]["gates"]:
+        for gate in {"GW-N1-WITHOUT", "GW-N1-NOW", "GW-ROUTE-GONE", "NODE-FREE"} & set(stage[index]["gates"]):
             document = plan()
             same = next(s[i] for s, i in steps(document) if s[i]["key"] == stage[index]["key"])
             same["gates"].remove(gate)
@@ -170,7 +174,7 @@ def test_two_gateway_nodes_are_never_out_together() -> None:
 
 def test_the_data_plane_never_moves_before_its_control_plane() -> None:
     document = plan()
-    document["waves"].append(document["waves"].pop(0))
+    document["waves"].append(document["waves"].pop(control_wave(document)))
     found = refuted(document)
     assert found.rule in {"VERIFY-PIN-01", "ISTIO-SKEW-01"}
     assert found.step
@@ -207,8 +211,8 @@ def test_a_step_that_touches_another_node_is_refuted() -> None:
 
 def test_one_wave_for_everything_breaks_the_window_rule() -> None:
     document = plan()
-    first = document["waves"][0]
-    for wave in document["waves"][1:]:
+    first, *others = document["waves"]
+    for wave in others:
         first["stages"] += wave["stages"]
     document["waves"] = [first]
     assert refuted(document).rule == "PLAN-WINDOW-01"
@@ -264,8 +268,8 @@ PROOFS = {
         _set("no_return", to={"step": "istio/control-plane", "rule": "ISTIO-JUMP-01"}),
         "VERIFY-PROOF-01",
     ),
-    "a calmer wave": (_set("windows", 1, "gateways", to=0), "VERIFY-PROOF-01"),
-    "a wave without control plane": (_set("windows", 0, "control", to=[]), "VERIFY-PROOF-01"),
+    "a calmer wave": (_set("windows", 2, "gateways", to=0), "VERIFY-PROOF-01"),
+    "a wave without control plane": (_set("windows", 1, "control", to=[]), "VERIFY-PROOF-01"),
     "broken at the start": (
         _set("found", to=[{"rule": "ISTIO-SKEW-01", "holds": False, "arithmetic": "", "severity": "refuse"}]),
         "VERIFY-PROOF-01",
