@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lab.kube.collection import Event
-from lab.kube.objects import Obj, is_terminating, lookup, name_of
+from lab.kube.objects import Obj, is_terminating, lookup, name_of, uid_of
 from lab.kube.resource import ENDPOINT_SLICES, NODES, PODS, SERVICES, Resource
 from lab.kube.store import Store
 from lab.node import bgpstatus
@@ -42,6 +42,7 @@ class Speaker:
         self._silent = Speaking(router_id=machine.fabric_address)
         self._said: Speaking | None = None
         self._init: object = None
+        self._pod: str | None = None
 
     async def run(self) -> None:
         wake = Wake()
@@ -79,6 +80,7 @@ class Speaker:
         pods = [
             p for p in self._store.list(PODS, self._namespace) if self._speaks(p) and not is_terminating(p)
         ]
+        self._restart_with(uid_of(pods[0]) if pods else None)
         if not pods:
             await self._say(self._silent)
             bgpstatus.publish(self._store, self._namespace, self._machine.name, {})
@@ -90,6 +92,11 @@ class Speaker:
         await self._say(self._speaking(config, decisions))
         if rules.publishes_status:
             bgpstatus.publish(self._store, self._namespace, self._machine.name, _heard(decisions))
+
+    def _restart_with(self, pod: str | None) -> None:
+        """FRR lives in the speaker's pod, so another pod is another FRR, also if it came before we looked again."""
+        if pod != self._pod:
+            self._said, self._pod = None, pod
 
     def _decide(self, config: Config, rules: SpeakerRules) -> Decisions:
         node = self._store.get(NODES, None, self._machine.name)

@@ -37,6 +37,8 @@ FATES: Final = {"SUCCESS": Fate.DONE, "CANCELLED": Fate.ABORTED, "ERROR": Fate.A
 NO_TABLES: Final = ("no such table", "does not exist")
 """What SQLite and Postgres say before a site's first run."""
 POLL: Final = 0.05
+QUEUE_POLL: Final = 0.2
+"""A resumed run waits in DBOS's internal queue, which is looked at once a second unless told otherwise."""
 HOLD_POLL: Final = 0.5
 BUSY: Final = 5.0
 """Seconds that a reader waits for a journal that another process keeps busy."""
@@ -275,6 +277,7 @@ class DurableJournal:
         if self._shared:
             config["use_listen_notify"] = False
         instance = DBOS(config=config)
+        instance._registry.get_internal_queue()._polling_interval_sec = QUEUE_POLL
         try:
             DBOS.launch()
             instance._sys_db._retry_connection_errors = False

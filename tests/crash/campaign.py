@@ -7,13 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.load.process import RunningLoad, from_outside, load_argv
 from lab.load.tally import LoadCount
-from lab.sitecopy import copy_site
 from rollout.adapters.kube.api import KubeApi, connect
 from rollout.model.plan import Plan
 from rollout.model.site import Site
@@ -25,6 +22,7 @@ from tests.crash.mortal import Moment
 from tests.crash.witness import Pods, Routes, marks, revisions
 from tests.lab.rackroll_command import ROOT
 from tests.lab.rackroll_command import Site as Commands
+from tests.lab.serving import clients, serving
 
 BEFORE, AFTER = "1.30.3", "1.31.1"
 IMAGE = "docker.io/istio/proxyv2:{}"
@@ -101,27 +99,12 @@ class Campaign:
         return self.folder / "rackroll.log"
 
     def run(self) -> Result:
-        with self._serving() as commands:
+        with serving(self.folder / "site", "crash", self.loopback) as commands:
             site = load_site(commands.folder)
             foreign = Foreign(site)
             foreign.mark()
             plan = self._plan(commands)
             return self._upgrade(commands, site, plan, foreign)
-
-    @contextmanager
-    def _serving(self) -> Iterator[Commands]:
-        """A lab of our own, brought up by rackroll and serving the echo service."""
-        commands = Commands(
-            copy_site(ROOT / "inventory" / "lab", self.folder / "site", name="crash", loopback=self.loopback)
-        )
-        try:
-            commands.run("lab", "up")
-            commands.serve_echo()
-            commands.run("plan", "bringup", "--out", str(self.folder / "bringup.json"))
-            commands.run("apply", str(self.folder / "bringup.json"), "--yes")
-            yield commands
-        finally:
-            commands.run("lab", "down")
 
     def _plan(self, commands: Commands) -> Plan:
         file = self.folder / "upgrade.json"
@@ -131,12 +114,14 @@ class Campaign:
     def _upgrade(self, commands: Commands, site: Site, plan: Plan, foreign: Foreign) -> Result:
         api = connect(site.kubernetes)
         before = revisions(api)
-        argv = load_argv(site.gateways[0], site.probe, rate=60, keepalive=10)
         began = time.monotonic()
-        with RunningLoad(from_outside(site, argv)) as load_, Routes(site) as routes, Pods(api) as pods:
+        with (
+            clients(site.folder, rate=60, keepalive=10) as seen,
+            Routes(site) as routes,
+            Pods(api) as pods,
+        ):
             started = dict(pods.living())
             asked = self._die_everywhere(commands, plan)
-            count = load_.stop()
         self._judge(api, plan, before, pods, started[IMAGE.format(BEFORE)])
         self._expect("foreign marks", foreign.missing(), [])
         return Result(
@@ -145,7 +130,7 @@ class Campaign:
             held=self.held,
             steps=plan.steps,
             seconds=time.monotonic() - began,
-            load=count,
+            load=seen.count,
             lowest=routes.lowest,
             samples=routes.samples,
             gateways=len(site.gateway_nodes),

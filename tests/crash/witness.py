@@ -1,4 +1,5 @@
-"""What an outsider sees of the lab while it is upgraded. Nothing here asks the product's adapters.
+"""What an outsider sees of the lab while it is upgraded. The only
+part of the product in it is its HTTP client.
 
 The routing tables are read from bgpd's own socket five times a second; pods, Helm's revisions and node marks from
 the API with plain requests.
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from typing import Any
 
 from lab.state import read_state
 from rollout.adapters.kube.api import KubeApi
-from rollout.model.site import Site
+from rollout.model.site import Rack, Site
 
 Json = dict[str, Any]
 HERTZ = 5.0
@@ -72,20 +72,26 @@ class Routes:
             self._thread.join()
 
     def _watch(self) -> None:
-        state = read_state(self.site.folder)
-        sockets = [
-            Path(f"/proc/{state.host(s.name).init.pid}/root/run/frr/bgpd.vty") for s in self.site.switches
-        ]
+        racks = [(self._vty(rack), _nodes(rack)) for rack in self.site.racks]
         while not self._stop.wait(1 / HERTZ):
             try:
                 for gateway in self.site.gateways:
-                    self._count(sum(len(next_hops(vty, str(gateway.vip))) for vty in sockets))
+                    self._count(sum(len(next_hops(vty, str(gateway.vip)) & nodes) for vty, nodes in racks))
             except (OSError, ValueError):
                 self.unanswered += 1
+
+    def _vty(self, rack: Rack) -> Path:
+        tor = read_state(self.site.folder).host(rack.switch.name)
+        return Path(f"/proc/{tor.init.pid}/root/run/frr/bgpd.vty")
 
     def _count(self, found: int) -> None:
         self.samples += 1
         self.lowest = found if self.lowest is None else min(self.lowest, found)
+
+
+def _nodes(rack: Rack) -> frozenset[str]:
+    """Only what the rack's own nodes announce: the way through the spine is no gateway of this rack."""
+    return frozenset(str(node.fabric_address) for node in rack.nodes)
 
 
 @dataclass(slots=True)
@@ -164,11 +170,3 @@ def marks(api: KubeApi) -> Iterator[str]:
                 "rackroll.io/run"
             ):
                 yield f"{name}: {key}"
-
-
-def wait_until(what: str, holds: Any, within: float) -> None:
-    deadline = time.monotonic() + within
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within:g} s: {what}")
-        time.sleep(0.1)

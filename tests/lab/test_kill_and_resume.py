@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.load.process import RunningLoad, from_outside, load_argv
-from lab.sitecopy import copy_site
-from rollout.site.load import load_site
-from tests.lab.rackroll_command import ROOT, Site
+from tests.lab.rackroll_command import Site
+from tests.lab.serving import clients, serving
 
 pytestmark = pytest.mark.lab
 
@@ -24,15 +22,8 @@ OWNER = "rackroll.io/run"
 @pytest.fixture
 def serving_site(tmp_path: Path) -> Iterator[Site]:
     """A lab of its own, brought up and serving the echo service."""
-    site = Site(copy_site(ROOT / "inventory" / "lab", tmp_path / "kill", name="kill", loopback="127.86."))
-    try:
-        site.run("lab", "up")
-        site.serve_echo()
-        site.run("plan", "bringup", "--out", str(tmp_path / "bringup.json"))
-        site.run("apply", str(tmp_path / "bringup.json"), "--yes")
+    with serving(tmp_path / "kill", "kill", "127.86.") as site:
         yield site
-    finally:
-        site.run("lab", "down")
 
 
 def wait_for(what: str, seen: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
@@ -65,11 +56,9 @@ def gateway_images(site: Site) -> set[str]:
 def test_a_killed_apply_resumes_without_losing_a_request_or_leaving_a_mark(
     serving_site: Site, tmp_path: Path
 ) -> None:
-    site = load_site(serving_site.folder)
     plan, log = tmp_path / "upgrade.json", tmp_path / "apply.log"
     serving_site.run("plan", "upgrade", "--to", "istio=1.31.1", "--out", str(plan))
-    argv = load_argv(site.gateways[0], site.probe, rate=120, keepalive=20)
-    with RunningLoad(from_outside(site, argv)) as load:
+    with clients(serving_site.folder) as seen:
         process = serving_site.start("apply", str(plan), "--yes", log=log)
         wait_for("a cordoned node", lambda: bool(cordoned(serving_site)), process, log)
         process.send_signal(signal.SIGKILL)
@@ -78,8 +67,7 @@ def test_a_killed_apply_resumes_without_losing_a_request_or_leaving_a_mark(
         time.sleep(2)
         serving_site.run("resume")
         time.sleep(2)
-        count = load.stop()
-    assert count.sent > 1000
-    assert (count.lost, count.keepalive_lost) == (0, 0), count.reasons
+    assert seen.count.sent > 1000
+    assert seen.lost == (0, 0), seen.count.reasons
     assert marks(serving_site) == []
     assert gateway_images(serving_site) == {"docker.io/istio/proxyv2:1.31.1"}

@@ -15,6 +15,7 @@ from lab.kube.controllers.namespaces import Namespaces
 from lab.kube.controllers.nodes import Nodes
 from lab.kube.controllers.replicasets import ReplicaSets
 from lab.kube.controllers.scheduler import Scheduler
+from lab.kube.controllers.statefulsets import StatefulSets
 from lab.kube.store import Store
 
 
@@ -28,6 +29,7 @@ def all_controllers(store: Store) -> list[Controller]:
         Deployments(store),
         ReplicaSets(store),
         DaemonSets(store),
+        StatefulSets(store),
         EndpointSlices(store),
         Budgets(store),
         Jobs(store),

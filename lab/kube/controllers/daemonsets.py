@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lab.kube.collection import Event
-from lab.kube.controllers import daemon_pods
+from lab.kube.controllers import daemon_pods, revisions
 from lab.kube.controllers.loop import Key, ToKeys, own_key, owner_key
 from lab.kube.controllers.placement import selects, untolerated
 from lab.kube.controllers.replicasets import owned_pods
 from lab.kube.controllers.scheduler import pinned_node
-from lab.kube.controllers.templates import template_hash
 from lab.kube.errors import ApiError
 from lab.kube.objects import (
     Obj,
@@ -22,16 +21,13 @@ from lab.kube.objects import (
     labels_of,
     name_of,
     namespace_of,
-    owner_reference,
     spec_of,
-    uid_of,
 )
 from lab.kube.pods import available_in, is_finished, is_ready
 from lab.kube.quantities import count_up
-from lab.kube.resource import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS, Resource
+from lab.kube.resource import DAEMON_SETS, NODES, PODS, Resource
 from lab.kube.store import Store
 
-HASH = "controller-revision-hash"
 _RETRY = 0.5
 ByNode = dict[str, list[Obj]]
 
@@ -53,7 +49,7 @@ class DaemonSets:
         daemon_set = self._store.get(DAEMON_SETS, *key)
         if daemon_set is None or is_terminating(daemon_set):
             return None
-        current = self._revision(daemon_set)
+        current = revisions.record(self._store, daemon_set)
         failed = self._place(daemon_set, current)
         if spec_of(daemon_set)["updateStrategy"]["type"] == "RollingUpdate":
             self._roll(daemon_set, current)
@@ -104,7 +100,7 @@ class DaemonSets:
         allowed = most - waiting
         for pods in by_node.values():
             for pod in pods:
-                if labels_of(pod).get(HASH) == current or is_terminating(pod):
+                if labels_of(pod).get(revisions.HASH) == current or is_terminating(pod):
                     continue
                 if not self._available(daemon_set, pod):
                     self._delete(pod)
@@ -115,8 +111,8 @@ class DaemonSets:
     def _surge(self, daemon_set: Obj, by_node: ByNode, current: str, surge: int) -> None:
         """New beside old; the old one goes once the new one is available."""
         for node, pods in by_node.items():
-            old = [p for p in pods if labels_of(p).get(HASH) != current and not is_terminating(p)]
-            new = [p for p in pods if labels_of(p).get(HASH) == current]
+            old = [p for p in pods if labels_of(p).get(revisions.HASH) != current and not is_terminating(p)]
+            new = [p for p in pods if labels_of(p).get(revisions.HASH) == current]
             if old and new and any(self._available(daemon_set, pod) for pod in new):
                 for pod in old:
                     self._delete(pod)
@@ -134,7 +130,7 @@ class DaemonSets:
             "currentNumberScheduled": len(pods),
             "numberMisscheduled": sum(1 for node in by_node if node not in wanted),
             "numberReady": sum(1 for pod in pods if is_ready(pod)),
-            "updatedNumberScheduled": sum(1 for pod in pods if labels_of(pod).get(HASH) == current),
+            "updatedNumberScheduled": sum(1 for pod in pods if labels_of(pod).get(revisions.HASH) == current),
             "numberAvailable": available,
             "numberUnavailable": len(wanted) - available,
             "observedGeneration": daemon_set["metadata"]["generation"],
@@ -158,31 +154,6 @@ class DaemonSets:
 
     def _available(self, daemon_set: Obj, pod: Obj) -> bool:
         return self._wait(daemon_set, pod) == 0.0
-
-    def _revision(self, daemon_set: Obj) -> str:
-        """The hash of the current template, recorded as a ControllerRevision."""
-        template = spec_of(daemon_set)["template"]
-        mark = template_hash(template)
-        name = f"{name_of(daemon_set)}-{mark}"
-        where = namespace_of(daemon_set)
-        if self._store.get(CONTROLLER_REVISIONS, where, name) is not None:
-            return mark
-        numbers = (
-            int(one.get("revision", 0))
-            for ref in self._store.owners.dependents(uid_of(daemon_set))
-            if ref.resource == CONTROLLER_REVISIONS
-            and (one := self._store.get(CONTROLLER_REVISIONS, ref.namespace, ref.name)) is not None
-        )
-        meta = {
-            "name": name,
-            "namespace": where,
-            "labels": {**labels_of({"metadata": template.get("metadata") or {}}), HASH: mark},
-            "ownerReferences": [owner_reference(daemon_set)],
-        }
-        data = {"spec": {"template": template}}
-        revision = {"metadata": meta, "data": data, "revision": max(numbers, default=0) + 1}
-        self._store.create(CONTROLLER_REVISIONS, revision)
-        return mark
 
 
 def _belongs(daemon_set: Obj, node: Obj) -> bool:
