@@ -1,5 +1,4 @@
-"""What an outsider sees of the lab while it is upgraded. The only
-part of the product in it is its HTTP client.
+"""What an outsider sees of the lab while it is upgraded; the only part of the product in it is its HTTP client.
 
 The routing tables are read from bgpd's own socket five times a second; pods, Helm's revisions and node marks from
 the API with plain requests.
