@@ -24,7 +24,6 @@ from rollout.engine import durable
 from rollout.engine.journal import RunRecord
 from rollout.engine.outcome import StepOutcome
 
-
 NEEDED = (
     "rollout.adapters.helm",
     "rollout.adapters.hosts.parent",
