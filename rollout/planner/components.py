@@ -43,6 +43,10 @@ INJECTED = frozenset({"istio", "istio-ambient", "linkerd"})
 """Kinds whose new proxies get the control plane's own version unless a chart pins another."""
 
 
+CHART_NUMBERED = frozenset({"consul"})
+"""Kinds whose control plane carries its chart's number: the chart alone says where it goes, and when."""
+
+
 def proxy_of(kind: str) -> str:
     return PROXY.get(kind, "proxy")
 

@@ -41,7 +41,7 @@ from rollout.model.step import (
     Uncordon,
     Withdraw,
 )
-from rollout.planner.components import CONTROL, INJECTED, LEADERS, proxy_of
+from rollout.planner.components import CHART_NUMBERED, CONTROL, INJECTED, LEADERS, proxy_of
 from rollout.planner.holding import Holdings, Row
 
 Component = tuple[str, str]
@@ -59,7 +59,7 @@ class Installed:
 @dataclass(frozen=True, slots=True, eq=False)
 class Fleet:
     """``counts``: per (subject, component), holders by version. ``gateways``: name to mesh; ``dark``: those that
-    nobody serves at all."""
+    nobody serves at all. ``native``: components that ran at the start."""
 
     subjects: Mapping[str, ProvenSubject]
     counts: Mapping[Component, Counts]
@@ -67,6 +67,7 @@ class Fleet:
     releases: Mapping[tuple[str, str, str], Installed]
     gateways: Mapping[str, str]
     gateway_nodes: frozenset[str]
+    native: frozenset[Component] = frozenset()
     out: frozenset[str] = frozenset()
     dark: frozenset[str] = frozenset()
 
@@ -186,6 +187,9 @@ def _control_plane(fleet: Fleet, mesh: str, version: str) -> Fleet:
     """In place, the old one is gone; by revision it stays beside the new one until its chart is removed."""
     kind = fleet.kind(mesh)
     key = (mesh, CONTROL.get(kind, "control-plane"))
+    if kind in CHART_NUMBERED:
+        charts = {installed.version for (owner, *_), installed in fleet.releases.items() if owner == mesh}
+        return moved_everywhere(fleet, key, charts.pop()) if len(charts) == 1 else fleet
     subject = fleet.subjects.get(mesh)
     if subject is None or subject.method != "revision":
         return moved_everywhere(fleet, key, version)
@@ -203,35 +207,49 @@ def _server(fleet: Fleet, key: Component, pod: str, version: str) -> Fleet:
 
 
 def _installed(fleet: Fleet, effect: InstallChart) -> Fleet:
-    key = (effect.subject, effect.namespace, effect.release)
-    return replace(fleet, releases={**fleet.releases, key: Installed(effect.version, effect.data_plane)})
+    """Where the control plane is numbered like its chart, it begins to roll here, long before anyone waits for it."""
+    mesh, kind = effect.subject, fleet.kind(effect.subject)
+    release = (mesh, effect.namespace, effect.release)
+    fleet = replace(fleet, releases={**fleet.releases, release: Installed(effect.version, effect.data_plane)})
+    if kind not in CHART_NUMBERED:
+        return fleet
+    key = (mesh, CONTROL.get(kind, "control-plane"))
+    holders = sorted(holder for holder, _ in fleet.held.holders(*key))
+    return _joined(fleet, holders[0], key, (effect.version,)) if holders else fleet
 
 
-def _removed(fleet: Fleet, key: tuple[str, str, str]) -> Fleet:
-    """A revision's control plane goes with its chart; other charts take no version with them."""
-    subject = key[0]
-    gone = fleet.releases.get(key)
-    left = {name: installed for name, installed in fleet.releases.items() if name != key}
+def _removed(fleet: Fleet, release: tuple[str, str, str]) -> Fleet:
+    """With a revision's chart goes its control plane; with a preflight's, what only this plan had brought."""
+    subject = release[0]
+    gone = fleet.releases.get(release)
+    left = {name: installed for name, installed in fleet.releases.items() if name != release}
+    passing = [key for key in fleet.counts if key[0] == subject and key not in fleet.native]
+    for key in passing:
+        fleet = _without(fleet, key, fleet.versions(*key))
     fleet = replace(fleet, releases=left)
     component = (subject, CONTROL.get(fleet.kind(subject), "control-plane"))
     counts = fleet.counts.get(component, {})
     others = {installed.version for (owner, *_), installed in left.items() if owner == subject}
     if gone is None or gone.version not in counts or gone.version in others or len(counts) < 2:
         return fleet
+    return _without(fleet, component, (gone.version,))
+
+
+def _without(fleet: Fleet, key: Component, versions: tuple[str, ...]) -> Fleet:
     held = fleet.held
-    for holder, version in tuple(held.holders(*component)):
-        if version == gone.version:
-            held = held.having(holder, tuple(r for r in held.on(holder) if r != Row(*component, version)))
-    rest = {version: count for version, count in counts.items() if version != gone.version}
-    return replace(fleet, held=held, counts={**fleet.counts, component: rest})
+    for holder, version in tuple(held.holders(*key)):
+        if version in versions:
+            held = held.having(holder, tuple(row for row in held.on(holder) if row != Row(*key, version)))
+    rest = {version: count for version, count in fleet.counts[key].items() if version not in versions}
+    return replace(fleet, held=held, counts={**fleet.counts, key: rest})
 
 
 def injected(fleet: Fleet, mesh: str) -> tuple[str, ...]:
     """What a proxy that starts now gets: the charts' pin, or the control plane's own; () where nobody can say."""
     pins = {i.data_plane for (owner, *_), i in fleet.releases.items() if owner == mesh and i.data_plane}
-    if pins:
+    subject, kind = fleet.subjects.get(mesh), fleet.kind(mesh)
+    if pins and (subject is None or subject.method != "revision"):
         return tuple(sorted(pins))
-    kind = fleet.kind(mesh)
     return fleet.versions(mesh, LEADERS[kind][0]) if kind in INJECTED else ()
 
 

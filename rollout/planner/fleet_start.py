@@ -39,6 +39,7 @@ def start(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -> F
         releases=dict(_releases(observed, roles)),
         gateways={gateway.name: gateway.mesh for gateway in site.gateways},
         gateway_nodes=frozenset(node.name for node in site.gateway_nodes) if site.gateways else frozenset(),
+        native=frozenset(row[:2] for _, row in found),
         out=out,
         dark=dark,
     )

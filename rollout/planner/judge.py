@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
 from rollout.model.proof import ProvenSubject
@@ -49,7 +49,7 @@ def offences(
     """Every broken rule, taken apart into the pairs that break it: what a later state may share with the start."""
     apart = (
         skew_verdicts(book, subject.kind, pair, revisions=_by_revision(subject))
-        for pair in _pairs(versions, whole=_by_revision(subject))
+        for pair in _pairs(versions, LEADERS.get(subject.kind, ()) if _by_revision(subject) else ())
     )
     skew = [verdict for found in apart for verdict in found if verdict.refuses]
     pairwise = {verdict.rule for verdict in skew}
@@ -57,13 +57,13 @@ def offences(
     return frozenset((verdict.rule, verdict.arithmetic) for verdict in (*skew, *together) if verdict.refuses)
 
 
-def _pairs(versions: Versions, *, whole: bool) -> Iterator[Versions]:
-    """Two versions at a time; with ``whole``, one version against all of the other component."""
+def _pairs(versions: Versions, leaders: Collection[str]) -> Iterator[Versions]:
+    """Two versions at a time. ``leaders`` stay together: by revision, one of them that fits is enough."""
     for (one, mine), (other, theirs) in product(versions.items(), repeat=2):
-        for version in mine:
+        for version in mine if one not in leaders or one == other else ():
             if one == other:
                 yield from ({one: tuple(sorted({version, beside}))} for beside in mine)
-            elif whole:
+            elif other in leaders:
                 yield {one: (version,), other: theirs}
             else:
                 yield from ({one: (version,), other: (beside,)} for beside in theirs)

@@ -124,14 +124,15 @@ class Judge:
         return found | {(rule, _named(running)) for rule in whole}
 
     def _groups(self, running: Running) -> Iterator[Running]:
+        """Pairs of versions; by revision all leaders stay together, for one that fits a follower is enough."""
+        whole = LEADERS.get(self.kind, ()) if self.method == "revision" else ()
         for (one, mine), (other, theirs) in product(running.items(), repeat=2):
-            for version in mine:
-                if one == other:
-                    yield from ({one: tuple({version, beside})} for beside in mine)
-                elif self.method == "revision":
-                    yield {one: (version,), other: theirs}
-                else:
-                    yield from ({one: (version,), other: (beside,)} for beside in theirs)
+            if one == other:
+                yield from ({one: tuple({version, beside})} for version, beside in product(mine, repeat=2))
+            elif other in whole:
+                yield from ({one: (version,), other: theirs} for version in mine)
+            elif one not in whole:
+                yield from ({one: (version,), other: (beside,)} for version, beside in product(mine, theirs))
 
 
 def _named(running: Running) -> frozenset[tuple[str, str]]:

@@ -23,6 +23,8 @@ CONTROL = {
 }
 ISSUERS = {"consul": "server"}
 PROXIES = {"consul": "dataplane"}
+CHARTED = {"consul"}
+"""The control plane has its chart's number."""
 INJECTING = {"istio", "istio-ambient", "linkerd"}
 
 
@@ -44,6 +46,8 @@ class Fleet:
         for group in start["groups"]:
             for holder in group["holders"]:
                 self._add(holder, (group["subject"], group["component"]), group["version"])
+
+        self.native = {key for key, found in self.counts.items() if found}
 
     @property
     def serving(self) -> int:
@@ -69,7 +73,11 @@ class Fleet:
     def rolling(self, step: Step) -> tuple[Component, str] | None:
         """What a fleet-wide wait moves, and where to: meanwhile old and new run beside each other."""
         if step.do == "AwaitControlPlane":
-            return self.control(step.effect["mesh"]), step.effect["version"]
+            mesh = step.effect["mesh"]
+            if self.kind(mesh) not in CHARTED:
+                return self.control(mesh), step.effect["version"]
+            charts = {version for (owner, *_), (version, _) in self.charts.items() if owner == mesh}
+            return (self.control(mesh), charts.pop()) if len(charts) == 1 else None
         if step.do == "AwaitVersion" and step.effect["node"] is None:
             return (step.effect["subject"], step.effect["component"]), step.effect["version"]
         return None
@@ -106,6 +114,7 @@ class Fleet:
             case "InstallChart":
                 name = effect["subject"], effect["namespace"], effect["release"]
                 self.charts[name] = effect["version"], effect["data_plane"]
+                self._rolls(effect)
             case "RemoveChart":
                 self._remove((effect["subject"], effect["namespace"], effect["release"]))
             case "AwaitGateways":
@@ -118,7 +127,7 @@ class Fleet:
     def injected(self, mesh: str) -> tuple[str, ...]:
         """What a proxy gets that starts now, as far as the charts and the control plane tell."""
         pins = {pin or "" for (owner, *_), (_, pin) in self.charts.items() if owner == mesh} - {""}
-        if pins:
+        if pins and self.methods.get(mesh) != "revision":
             return tuple(sorted(pins))
         kind = self.kind(mesh)
         return self.running((mesh, LEADERS[kind][0])) if kind in INJECTING else ()
@@ -162,7 +171,8 @@ class Fleet:
 
     def _rolled(self, step: Step) -> None:
         rolling = self.rolling(step)
-        assert rolling is not None
+        if rolling is None:
+            return
         key, version = rolling
         if step.do == "AwaitControlPlane" and self.methods.get(key[0]) == "revision":
             if self.counts[key][version] <= 0:
@@ -180,9 +190,19 @@ class Fleet:
             pod = old[-1] if old else pod
         self._move(pod, key, version, appears=True)
 
+    def _rolls(self, effect: dict[str, Any]) -> None:
+        key = self.control(effect["subject"])
+        holders = sorted(name for name, held in self.held.items() if held.get(key))
+        if self.kind(effect["subject"]) in CHARTED and holders:
+            self._add(holders[0], key, effect["version"])
+
     def _remove(self, name: tuple[str, str, str]) -> None:
-        """With a revision's chart goes its control plane, if another one stays."""
+        """With a revision's chart goes its control plane, if another one stays; with any, what was not there before."""
         version = self.charts.pop(name, ("", None))[0]
+        for holder, held in self.held.items():
+            for key in [k for k, found in held.items() if k[0] == name[0] and k not in self.native and found]:
+                for gone in list(held[key]):
+                    self._drop(holder, key, gone)
         key = self.control(name[0])
         kept = {v for (owner, *_), (v, _) in self.charts.items() if owner == name[0]}
         if version in self.running(key) and version not in kept and len(self.running(key)) > 1:
