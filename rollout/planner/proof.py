@@ -45,6 +45,7 @@ def prove(
 ) -> Proof:
     """Raises RuleRefused for the first state that breaks a rule which the start did not break already."""
     walked = _walk(start(site, observed, roles), observed, book, waves)
+    _require_known(walked)
     _require_rules(walked)
     _require_n1(walked)
     proof = _proof(walked, book, waves)
@@ -99,6 +100,17 @@ def _configuration(judged: Judged) -> Configuration:
 
 def _verdict(verdict: RuleVerdict) -> Verdict:
     return Verdict(verdict.rule, verdict.holds, verdict.arithmetic, verdict.severity.value)
+
+
+def _require_known(walked: _Walked) -> None:
+    """What moves must be in reach of the rules in every state; what stays as it is may be beyond them."""
+    first = dict(walked.judged[0].versions)
+    moved = {key[0] for one in walked.judged for key, found in one.versions if first.get(key) != found}
+    for judged in walked.judged:
+        for text in judged.unchecked:
+            if text.partition(":")[0] in moved:
+                fix = "bring it to a known release by hand, or add the line's row to the rules' data"
+                raise refuse("PLAN-OBSERVED-02", f"what is to be moved cannot be judged: {text}", fix=fix)
 
 
 def _require_rules(walked: _Walked) -> None:

@@ -127,6 +127,15 @@ class Replay:
 
     def _require(self, judged: Judged, step: str) -> None:
         """What the start broke already may stay broken while it is repaired; nothing may join it."""
+        first = self.judged[0].mix
+        moved = {
+            subject
+            for (subject, component), found in judged.mix.items()
+            if first.get((subject, component)) != found
+        }
+        if moved & judged.unplaced:
+            text = f"{', '.join(sorted(moved & judged.unplaced))} moves at a version of no known line"
+            raise Counterexample("PLAN-OBSERVED-02", text, step=step, state=_words(judged.mix))
         new = judged.pairs - self.judged[0].pairs
         if new:
             rule, versions = min(new, key=lambda pair: (pair[0], sorted(pair[1])))
