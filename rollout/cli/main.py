@@ -27,7 +27,8 @@ _COMMANDS = {
     "approve": ("rollout.cli.approve", "approve", "Sign a saved plan, or see who has."),
     "apply": ("rollout.cli.apply", "apply", "Carry out a saved plan."),
     "resume": ("rollout.cli.apply", "resume", "Go on with the run that was held, interrupted or killed."),
-    "abandon": ("rollout.cli.apply", "abandon", "Give the unfinished run up; what it left stays as it is."),
+    "hold": ("rollout.cli.hold", "hold", "Ask the running process to stop at its next safe point."),
+    "abort": ("rollout.cli.abort", "abort", "End the unfinished run; put its nodes back in service."),
     "status": ("rollout.cli.status", "status", "Show the current or last run of a site."),
     "report": ("rollout.cli.report", "report", "Report on a run: times, stops, N-1, before and after."),
 }
@@ -35,8 +36,8 @@ _COMMANDS = {
 _EXIT_CODES = """\b
 Exit codes:
   0 done                 4 unreachable
-  1 error                5 held by a gate (safe, resumable)
-  2 changes pending      6 rolled back (reserved)
+  1 error                5 held by a gate or by hand (resumable)
+  2 changes pending      6 rolled back
   3 refused by a rule    130 interrupted (resumable)
 """
 

@@ -17,7 +17,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from rollout.model.event import Event, GatewaysSampled, RunFinished, StepFinished, StepHeld, StepStarted
+from rollout.model.event import (
+    Event,
+    GatewaysSampled,
+    RunFinished,
+    StepFinished,
+    StepHeld,
+    StepSkipped,
+    StepStarted,
+)
 from rollout.planner.titles import title as words
 
 RECENT_STEPS = 6
@@ -46,6 +54,7 @@ class Progress:
         self._current: StepStarted | None = None
         self._gateways: GatewaysSampled | None = None
         self._minimum: int | None = None
+        self._aside: set[str] = set()
         self._started = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -73,6 +82,8 @@ class Progress:
                 self._finished(event)
             case StepHeld():
                 self._held(event)
+            case StepSkipped():
+                self._skipped(event)
             case GatewaysSampled():
                 self._gateways = event
                 self._minimum = event.in_rib if self._minimum is None else min(self._minimum, event.in_rib)
@@ -88,6 +99,14 @@ class Progress:
         for finding in event.findings:
             text = f"  ‖ held at {event.number}/{event.total} by {finding.check} ({finding.verdict}): {finding.detail}"
             self._line(Text(text, style="yellow"))
+
+    def _skipped(self, event: StepSkipped) -> None:
+        """Only the first of a node's steps says why; the rest would repeat it."""
+        node = event.step.node or ""
+        if node not in self._aside:
+            self._aside.add(node)
+            why = event.detail.splitlines()[0]
+            self._line(Text(f"  ⤼ {node} put aside at {event.number}/{event.total}: {why}", style="yellow"))
 
     def _line(self, text: Text) -> None:
         self._recent.append(text)

@@ -19,7 +19,7 @@ def admit(world: World, plan: Plan, journal: Journal, *, negative_control: bool)
     unfinished = _unfinished(journal)
     if unfinished is not None:
         text = f"run {unfinished.id}, started {unfinished.started}, is not finished"
-        raise refuse("RUN-UNFINISHED-01", text, fix="`rackroll resume` it; see `rackroll status`")
+        raise refuse("RUN-UNFINISHED-01", text, fix="`rackroll resume`, `abort` or `rollback` it")
     same_site(world.site, plan)
     if is_negative_control(plan) and not negative_control:
         text = "this plan replaces every gateway at once"
@@ -48,6 +48,19 @@ def admit_resume(site: Site, journal: Journal, *, same_site_only: bool = True) -
     if same_site_only:
         same_site(site, record.plan)
     return record
+
+
+def newest_run(journal: Journal, *fates: Fate) -> RunRecord:
+    """The newest run if its fate is one of these; PlanRefused (RUN-UNKNOWN-01) if not, or if there is none."""
+    entry = next(iter(journal.runs()[-1:]), None)
+    if entry is None:
+        raise refuse("RUN-UNKNOWN-01", "no run is recorded here", fix="`rackroll apply` a plan")
+    fate = journal.fate(entry.id)
+    if fate not in fates:
+        wanted = " or ".join(fate.value for fate in fates)
+        text = f"the newest run {entry.id} is {fate.value}, not {wanted}"
+        raise refuse("RUN-UNKNOWN-01", text, fix="see `rackroll status`")
+    return journal.load(entry.id)
 
 
 def _unfinished(journal: Journal) -> RunEntry | None:

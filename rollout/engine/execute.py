@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from rollout.engine.outcome import StepOutcome, Word
-from rollout.model.event import Observer, StepFinished, StepHeld, StepStarted
+from rollout.model.event import Observer, StepFinished, StepHeld, StepSkipped, StepStarted
 from rollout.model.plan import Plan, Stage, Wave
-from rollout.model.step import Step
+from rollout.model.step import AwaitGateways, ProbeVips, Soak, Step, TakeSnapshot
 
 
 class Once(Protocol):
@@ -32,35 +32,107 @@ class _Place:
 
 
 def execute(
-    plan: Plan, once: Once, attempt: Callable[[Step], StepOutcome], observer: Observer
+    plan: Plan,
+    once: Once,
+    attempt: Callable[[Step], StepOutcome],
+    observer: Observer,
+    spare: Collection[str] = (),
 ) -> StepOutcome | None:
-    """None when every step is done; otherwise the outcome that stopped the run, which a resume tries again."""
+    """None when every step is done; otherwise the outcome that stopped the run, which a resume tries again.
+
+    Of the ``spare`` nodes as many as the plan allows may fail and are put aside: the rest of their steps is
+    recorded as skipped, and tried again before anything that reaches beyond one node, and at the end.
+    """
+    walk = _Walk(once, attempt, observer, frozenset(spare), plan.options.max_fail)
     for number, wave, stage, step in plan.numbered():
-        stopped = _settle(_Place(number, plan.steps, wave, stage, step), once, attempt, observer)
+        stopped = walk.go(_Place(number, plan.steps, wave, stage, step))
         if stopped is not None:
             return stopped
-    return None
+    return walk.take_up()
 
 
-def _settle(
-    place: _Place, once: Once, attempt: Callable[[Step], StepOutcome], observer: Observer
-) -> StepOutcome | None:
-    """An unfinished outcome that was read back belongs to an earlier process: this one tries afresh."""
+@dataclass(slots=True)
+class _Walk:
+    """``aside``: the steps that nodes put aside still owe, each with the number of its last try."""
 
-    def make() -> StepOutcome:
-        observer(StepStarted(place.wave.name, place.stage.name, place.number, place.total, place.step))
-        return attempt(place.step)
+    once: Once
+    attempt: Callable[[Step], StepOutcome]
+    observer: Observer
+    spare: frozenset[str]
+    may_fail: int
+    aside: dict[str, list[tuple[_Place, int]]] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
-    tries = 0
-    while True:
-        tries += 1
-        outcome, fresh = once(record_name(place.number, place.step, tries), make)
-        if fresh:
-            _tell(place, outcome, observer)
-        if outcome.finished:
+    def go(self, place: _Place) -> StepOutcome | None:
+        node = place.step.node
+        if node is not None and node in self.aside:
+            self._skip(place, 1, f"{node} was put aside")
             return None
+        if node is None and self.aside and not _looks_only(place.step):
+            stopped = self.take_up()
+            if stopped is not None:
+                return stopped
+        return self._settle(place, tries=1, last_chance=False)
+
+    def take_up(self) -> StepOutcome | None:
+        """What nodes owe is tried again, in the plan's order; one that fails now stops the run."""
+        for node, owed in list(self.aside.items()):
+            for place, tries in owed:
+                stopped = self._settle(place, tries + 1, last_chance=True)
+                if stopped is not None:
+                    return stopped
+            del self.aside[node]
+        return None
+
+    def _settle(self, place: _Place, tries: int, *, last_chance: bool) -> StepOutcome | None:
+        """An unfinished outcome that was read back belongs to an earlier process: this one tries afresh."""
+        while True:
+            outcome, fresh = self.once(
+                record_name(place.number, place.step, tries), lambda: self._made(place)
+            )
+            if outcome.word is Word.SKIPPED:
+                self._put_aside(place, tries)
+                return None
+            if fresh:
+                _tell(place, outcome, self.observer)
+            if outcome.finished:
+                return None
+            if fresh and not last_chance and self._may_fail(place, outcome):
+                self._skip(place, tries + 1, outcome.detail)
+                return None
+            if fresh:
+                return outcome
+            tries += 1
+
+    def _made(self, place: _Place) -> StepOutcome:
+        names = place.wave.name, place.stage.name
+        self.observer(StepStarted(*names, place.number, place.total, place.step))
+        return self.attempt(place.step)
+
+    def _may_fail(self, place: _Place, outcome: StepOutcome) -> bool:
+        node = place.step.node
+        if outcome.word is not Word.FAILED or node not in self.spare or outcome.trace:
+            return False
+        return len(self.failed | {node}) <= self.may_fail
+
+    def _skip(self, place: _Place, tries: int, why: str) -> None:
+        """Recorded like any outcome: a resume must walk the same way again."""
+        name = record_name(place.number, place.step, tries)
+        outcome, fresh = self.once(name, lambda: StepOutcome(Word.SKIPPED, why))
         if fresh:
-            return outcome
+            self.observer(StepSkipped(place.number, place.total, place.step, outcome.detail))
+        self._put_aside(place, tries)
+
+    def _put_aside(self, place: _Place, tries: int) -> None:
+        node = place.step.node
+        assert node is not None, "only a node's steps are ever skipped"
+        self.failed.add(node)
+        self.aside.setdefault(node, []).append((place, tries))
+
+
+def _looks_only(step: Step) -> bool:
+    """Steps that may go on although some nodes were put aside: they change nothing."""
+    return isinstance(step.effect, ProbeVips | Soak | TakeSnapshot | AwaitGateways)
 
 
 def record_name(number: int, step: Step, tries: int) -> str:
@@ -78,5 +150,5 @@ def _tell(place: _Place, outcome: StepOutcome, observer: Observer) -> None:
             )
         case Word.HELD:
             observer(StepHeld(number, total, step, outcome.findings))
-        case Word.FAILED | Word.INTERRUPTED:
+        case Word.FAILED | Word.INTERRUPTED | Word.SKIPPED:
             pass

@@ -11,16 +11,21 @@ from rollout.model.gate import Finding, Verdict
 
 
 class Word(StrEnum):
-    """``already`` is a success that changed nothing; the last three end the run and can be resumed."""
+    """``already`` is a success that changed nothing; ``skipped`` is put off because its node failed before.
+
+    The last three end the run and can be resumed.
+    """
 
     DONE = "done"
     ALREADY = "already"
+    SKIPPED = "skipped"
     HELD = "held"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
 
 
 EXIT_HELD = 5
+EXIT_ROLLED_BACK = 6
 EXIT_INTERRUPTED = 130
 NEXT_HOPS_OF = "next-hops.changed."
 """Counts under this prefix and a VIP say how often its next-hop set was seen to change during the attempt."""
@@ -57,6 +62,11 @@ class StepOutcome:
     def finished(self) -> bool:
         return self.word in (Word.DONE, Word.ALREADY)
 
+    @property
+    def settled(self) -> bool:
+        """Nothing more is tried for now."""
+        return self.finished or self.word is Word.SKIPPED
+
 
 def to_json(outcome: StepOutcome) -> str:
     findings = [[f.check, f.verdict.value, f.detail, f.hint] for f in outcome.findings]
@@ -77,7 +87,8 @@ def from_json(text: str) -> StepOutcome:
 class RunOutcome:
     """How a run ended, over all its attempts. ``exit_code`` is the command line's.
 
-    ``left`` names what is out of service and owned by this run; empty when nothing is.
+    ``left`` names what is out of service and owned by this run; empty when nothing is. ``aside`` are nodes that
+    failed and were left for later. ``undoes`` is the run that this one rolls back.
     """
 
     run: str
@@ -93,3 +104,5 @@ class RunOutcome:
     gateways_total: int
     lost: int
     counts: tuple[tuple[str, int], ...]
+    aside: tuple[str, ...] = ()
+    undoes: str = ""

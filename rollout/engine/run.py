@@ -19,19 +19,19 @@ from rollout.engine.attempt import attempt
 from rollout.engine.clock import Clock, SystemClock, Tempo
 from rollout.engine.context import Run
 from rollout.engine.effects.record import recorded
+from rollout.engine.ending import ending
 from rollout.engine.execute import execute
 from rollout.engine.journal import Journal, RunRecord
-from rollout.engine.left import left_half_done
 from rollout.engine.opened import durable as durable
 from rollout.engine.opened import run_dir as run_dir
 from rollout.engine.outcome import EXIT_HELD as EXIT_HELD
 from rollout.engine.outcome import RunOutcome as RunOutcome
-from rollout.engine.outcome import StepOutcome, Word
+from rollout.engine.outcome import Word
 from rollout.engine.ports import World
+from rollout.engine.rollback import undone
 from rollout.engine.sampler import sampling
 from rollout.engine.status import RunStatus as RunStatus
 from rollout.engine.status import status as status
-from rollout.engine.verify import leftovers
 from rollout.model.event import Event as RunEvent
 from rollout.model.event import Observer, RunFinished
 from rollout.model.plan import Plan
@@ -61,7 +61,7 @@ def apply(
     folder = None if journal else run_dir(world.site)
     journal = journal or durable(world.site)
     with journal.owned(_run_id(journal, plan)):
-        record = RunRecord(_run_id(journal, plan), plan, _now())
+        record = RunRecord(_run_id(journal, plan), plan, _now(), undone(journal, plan))
         admit(world, plan, journal, negative_control=negative_control)
         if not plan.steps:
             return _nothing_to_do(world.site, observer)
@@ -87,17 +87,8 @@ def resume(
         return _drive(_run(world, record, stop, clock, tempo, folder), record, journal, observer)
 
 
-def abandon(world: World, journal: Journal | None = None) -> RunRecord:
-    """Give the unfinished run up, so that another can start. What it left in the world stays as it is."""
-    journal = journal or durable(world.site)
-    with journal.owned("abandon"):
-        record = admit_resume(world.site, journal, same_site_only=False)
-        journal.abort(record.id)
-    return record
-
-
 def _run_id(journal: Journal, plan: Plan) -> str:
-    """Plan and attempt: the same plan may be carried out again after its first run was abandoned."""
+    """Plan and attempt: the same plan may be carried out again after its first run was aborted."""
     short = plan.id[:12]
     attempts = sum(1 for entry in journal.runs() if entry.id.startswith(f"{short}-"))
     return f"{short}-{attempts + 1}"
@@ -125,13 +116,14 @@ def _run(
 def _drive(run: Run, record: RunRecord, journal: Journal, observer: Observer) -> RunOutcome:
     tell = _serialised(observer)
     fresh = not journal.records(record.id)
+    spare = {node.name for node in run.site.nodes if not node.gateway}
     with recorded(run, fresh=fresh), sampling(run, tell):
         stopped = journal.drive(
             record.id,
-            lambda once: execute(record.plan, once, lambda step: attempt(run, step), tell),
+            lambda once: execute(record.plan, once, lambda step: attempt(run, step), tell, spare),
             run.stop,
         )
-    outcome = _outcome(run, record, journal, stopped)
+    outcome = ending(run, record, journal, stopped)
     tell(RunFinished(outcome.word.value, outcome.detail))
     return outcome
 
@@ -157,41 +149,8 @@ def _serialised(observer: Observer) -> Callable[[RunEvent], None]:
     return tell
 
 
-def _outcome(run: Run, record: RunRecord, journal: Journal, stopped: StepOutcome | None) -> RunOutcome:
-    records = journal.records(record.id)
-    finished = {r.number for r in records if r.outcome.finished}
-    current = next(((n, s.key) for n, _, _, s in record.plan.numbered() if n not in finished), None)
-    left = left_half_done(record.plan, current[0], record.id) if stopped and current else ()
-    minima = [r.outcome.min_in_rib for r in records if r.outcome.min_in_rib is not None]
-    return RunOutcome(
-        run=record.id,
-        word=stopped.word if stopped else Word.DONE,
-        detail=_detail(stopped, left) if stopped else leftovers(run, record.plan),
-        exit_code=stopped.exit_code if stopped else 0,
-        steps_done=len(finished),
-        steps_total=record.plan.steps,
-        step=current[1] if stopped and current else None,
-        findings=stopped.findings if stopped else (),
-        left=left,
-        min_in_rib=min(minima, default=None),
-        gateways_total=len(run.site.gateway_nodes),
-        lost=sum(r.outcome.lost for r in records),
-        counts=_summed([count for r in records for count in r.outcome.counts]),
-    )
-
-
-def _detail(stopped: StepOutcome, left: tuple[str, ...]) -> str:
-    tail = [f"left half-done: {line}; `rackroll resume` goes on there" for line in left]
-    return "\n".join((stopped.detail, *tail))
-
-
-def _summed(counts: list[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    names = dict.fromkeys(name for name, _ in counts)
-    return tuple((name, sum(n for other, n in counts if other == name)) for name in names)
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-__all__ = ["EXIT_HELD", "RunOutcome", "RunStatus", "abandon", "apply", "resume", "run_dir", "status"]
+__all__ = ["EXIT_HELD", "RunOutcome", "RunStatus", "apply", "resume", "run_dir", "status"]

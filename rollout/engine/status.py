@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rollout.engine.journal import Fate, Journal, RunRecord, StepRecord
-from rollout.engine.left import left_half_done
+from rollout.engine.left import left_half_done, put_aside
 from rollout.engine.lock import Holder
 from rollout.engine.opened import durable
 from rollout.engine.outcome import Word
 from rollout.model.site import Site
 from rollout.planner.titles import title
+
+FINISHED = (Word.DONE.value, Word.ALREADY.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,22 @@ class StepView:
 
 
 @dataclass(frozen=True, slots=True)
-class RunStatus:
-    """``word``: running, held, failed, interrupted, stopped (its process died), done, abandoned.
+class WaveView:
+    """How far a wave is: steps that are done, of how many."""
 
-    ``current`` is the step under way or the one to be tried next; None once the run is over.
+    name: str
+    racks: tuple[str, ...]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """``word``: running, held, failed, interrupted, stopped (its process died), done, aborted, rolled-back.
+
+    ``current`` is the step under way or the one to be tried next; None once the run is over. ``hold`` is what was
+    given with `rackroll hold`, by whom and why, until the run goes on. ``undoes`` is the run that this one rolls
+    back, ``undone_by`` the one that rolls back this; ``aside`` are nodes that failed and were left for later.
     """
 
     run: str
@@ -49,6 +63,11 @@ class RunStatus:
     left: tuple[str, ...]
     min_in_rib: int | None
     lost: int
+    waves: tuple[WaveView, ...] = ()
+    hold: str = ""
+    undoes: str = ""
+    undone_by: str = ""
+    aside: tuple[str, ...] = ()
 
 
 def status(site: Site) -> RunStatus | None:
@@ -64,11 +83,11 @@ def newest(journal: Journal) -> RunStatus | None:
 def describe_run(journal: Journal, record: RunRecord, owner: Holder | None) -> RunStatus:
     records = journal.records(record.id)
     steps = _views(record, records)
-    done = sum(1 for step in steps if step.word in (Word.DONE, Word.ALREADY))
     fate = journal.fate(record.id)
-    current = next((s for s in steps if s.word not in (Word.DONE, Word.ALREADY)), None)
-    word = _word(fate, owner, record.id, current)
     over = fate is not Fate.UNFINISHED
+    current = None if over else _current(steps, records)
+    hold = "" if over else journal.hold_asked(record.id) or ""
+    word = _word(fate, owner, record.id, current, hold)
     minima = [r.outcome.min_in_rib for r in records if r.outcome.min_in_rib is not None]
     return RunStatus(
         run=record.id,
@@ -77,27 +96,49 @@ def describe_run(journal: Journal, record: RunRecord, owner: Holder | None) -> R
         site=record.plan.site,
         started=record.started,
         word=word,
-        detail="" if over or word == "running" or current is None else current.detail,
-        steps_done=done,
+        detail="" if word == "running" or current is None else current.detail,
+        steps_done=sum(1 for step in steps if step.word in FINISHED),
         steps_total=len(steps),
-        current=None if over else current,
+        current=current,
         steps=steps,
         holder=owner,
-        left=() if fate is Fate.DONE or current is None else _left(record, current, records),
+        left=() if over or not records else left_half_done(record.plan, records, record.id),
         min_in_rib=min(minima, default=None),
         lost=sum(r.outcome.lost for r in records),
+        waves=_waves(record, steps),
+        hold=hold,
+        undoes=record.undoes,
+        undone_by=next((e.id for e in reversed(journal.runs()) if e.undoes == record.id), ""),
+        aside=() if over else put_aside(record.plan, records),
     )
 
 
-def _left(record: RunRecord, current: StepView, records: tuple[StepRecord, ...]) -> tuple[str, ...]:
-    return left_half_done(record.plan, current.number, record.id) if records else ()
+def _current(steps: tuple[StepView, ...], records: tuple[StepRecord, ...]) -> StepView | None:
+    """The last record's step if that is to be tried again, else the first that has no record; then what is owed."""
+    if records and not records[-1].outcome.settled:
+        return next(step for step in steps if step.number == records[-1].number)
+    fresh = next((step for step in steps if step.word is None), None)
+    return fresh or next((step for step in steps if step.word not in FINISHED), None)
 
 
-def _word(fate: Fate, owner: Holder | None, run: str, current: StepView | None) -> str:
+def _waves(record: RunRecord, steps: tuple[StepView, ...]) -> tuple[WaveView, ...]:
+    done = {step.number for step in steps if step.word in FINISHED}
+    views: list[WaveView] = []
+    number = 0
+    for wave in record.plan.waves:
+        numbers = range(number + 1, number + 1 + sum(len(stage.steps) for stage in wave.stages))
+        number += len(numbers)
+        views.append(WaveView(wave.name, wave.racks, sum(n in done for n in numbers), len(numbers)))
+    return tuple(views)
+
+
+def _word(fate: Fate, owner: Holder | None, run: str, current: StepView | None, hold: str) -> str:
     if fate is not Fate.UNFINISHED:
         return fate.value
     if owner is not None and owner.run == run:
         return "running"
+    if hold:
+        return Word.HELD.value
     return current.word if current is not None and current.word else "stopped"
 
 

@@ -39,6 +39,16 @@ class StepHeld:
 
 
 @dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """A step of a node that was put aside because it failed; it is tried again later."""
+
+    number: int
+    total: int
+    step: Step
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaysSampled:
     """One sample of the N-1 join while the run moves: next-hops in all ToR RIBs, per VIP the minimum is shown.
 
@@ -57,5 +67,5 @@ class RunFinished:
     detail: str
 
 
-Event = StepStarted | StepFinished | StepHeld | GatewaysSampled | RunFinished
+Event = StepStarted | StepFinished | StepHeld | StepSkipped | GatewaysSampled | RunFinished
 Observer = Callable[[Event], None]

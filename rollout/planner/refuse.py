@@ -34,9 +34,11 @@ OURS = MappingProxyType(
         "PLAN-STALE-01": "a plan is applied to what was observed when it was made",
         "PLAN-SITE-01": "a plan is applied with the site file it was made from",
         "PLAN-NEGATIVE-01": "a negative control breaks N-1 on purpose and needs saying so twice",
-        "RUN-UNFINISHED-01": "one run per site: an unfinished one is resumed or abandoned first",
+        "RUN-UNFINISHED-01": "one run per site: an unfinished one is resumed, aborted or rolled back first",
         "RUN-APPROVAL-01": "a plan is applied when as many different people as the site asks have signed its id",
-        "RUN-UNKNOWN-01": "only a recorded, unfinished run is resumed",
+        "RUN-UNKNOWN-01": "only a recorded run that is not over is resumed or aborted",
+        "RUN-HOLD-01": "only a run that a process drives can be asked to stop",
+        "RUN-ROLLBACK-01": "the newest run is rolled back, once",
     }
 )
 """Rules of the planner's own making. Upstream's rules live in ``rollout/rules/data``."""

@@ -72,7 +72,9 @@ class Agents:
             if not carries(role, chart, kind.component):
                 continue
             self.templates[role.name, kind.component] = role.component_version(kind.component, version)
-            there = [p for p in self.of(role.name, kind.component) if p.release == chart.release]
+            there = [
+                p for p in self.of(role.name, kind.component) if p.release == chart.release and not p.last
+            ]
             shape = (role.kind, kind.component)
             if shape in SERVERS:
                 self._servers(role, kind.component, kind.namespace, chart, version)

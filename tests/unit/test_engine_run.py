@@ -8,11 +8,12 @@ from threading import Event
 
 import pytest
 
+from rollout.engine.abort import abort
 from rollout.engine.journal import MemoryJournal
 from rollout.engine.observe import observe
 from rollout.engine.outcome import RunOutcome, Word
 from rollout.engine.ports import World
-from rollout.engine.run import abandon, apply, resume
+from rollout.engine.run import apply, resume
 from rollout.engine.sampler import take_sample
 from rollout.errors import PlanRefused, Unreachable
 from rollout.model.event import Event as RunEvent
@@ -244,7 +245,7 @@ def test_a_bug_ends_the_run_resumable_with_its_trace_in_the_journal() -> None:
     assert again(rack, live, journal).word is Word.DONE
 
 
-def test_a_second_apply_is_refused_while_a_run_is_unfinished_and_allowed_once_it_is_abandoned() -> None:
+def test_a_second_apply_is_refused_while_a_run_is_unfinished_and_allowed_once_it_is_aborted() -> None:
     rack, live = running(site())
     journal = MemoryJournal()
     rack.silent.add("probe")
@@ -253,10 +254,10 @@ def test_a_second_apply_is_refused_while_a_run_is_unfinished_and_allowed_once_it
     with pytest.raises(RuleRefused, match="RUN-UNFINISHED-01"):
         go(rack, live, plan, journal)
     rack.silent.clear()
-    gone = abandon(live, journal)
+    gone = abort(live, journal, clock=rack, tempo=TEMPO)
     done = go(rack, live, upgrade_of(live), journal)
     assert done.word is Word.DONE
-    assert done.run != gone.id
+    assert done.run != gone.run
 
 
 def test_there_is_nothing_to_resume_on_a_fresh_site() -> None:
