@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from rollout.model.plan import Wave
+from rollout.model.plan import PlanKind, Wave
 from rollout.model.site import Gateway
 from rollout.model.step import Cordon, DrainGateways, ReplaceAgents, Withdraw
 from rollout.planner.refuse import refuse
@@ -15,14 +15,19 @@ from rollout.rules.n1 import arithmetic
 from rollout.rules.version import VersionInvalid
 
 
-def require_enough(request: Request, waves: tuple[Wave, ...]) -> tuple[str, ...]:
-    """Asked of the waves as built, so that only what they take out counts. Returns warnings."""
+def require_enough(
+    request: Request, kind: PlanKind, waves: tuple[Wave, ...], hurt: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Asked of the waves as built, so that only what they take out counts. Returns warnings.
+
+    ``hurt``: gateway nodes that may be missing, because the plan takes them first and brings them back.
+    """
     touched, withdrawn = _touched(waves)
     warnings: list[str] = []
     if withdrawn:
         warnings += _metallb_can_withdraw(request)
-        _enough_gateways(request)
-        warnings += _one_more_may_fail(request, withdrawn)
+        _enough_gateways(request, hurt & withdrawn)
+        warnings += _one_more_may_fail(request, kind, withdrawn)
     _nodes_are_free(request, touched)
     return tuple(warnings)
 
@@ -49,19 +54,29 @@ def _metallb_can_withdraw(request: Request) -> Iterator[str]:
             yield f"{row.id}: MetalLB {version}: {row.note} [{row.provenance.source}]"
 
 
-def _enough_gateways(request: Request) -> None:
+def missing_gateways(request: Request) -> tuple[str, ...]:
+    """Gateway nodes that do not serve every VIP, in the site's order."""
+    site, observed = request.site, request.observed
+    served = [serving(site, observed, gateway) for gateway in site.gateways]
+    return tuple(node.name for node in site.gateway_nodes if any(node.name not in found for found in served))
+
+
+def _enough_gateways(request: Request, hurt: frozenset[str]) -> None:
     nodes = frozenset(node.name for node in request.site.gateway_nodes)
     if len(nodes) < 2:
         text = f"{len(nodes)} gateway node: moving it leaves 0 serving"
         raise refuse("PLAN-N1-01", text, fix="label a second node as gateway, in another failure domain")
     for gateway in request.site.gateways:
         missing = nodes - serving(request.site, request.observed, gateway)
-        if missing:
+        if missing - hurt or len(missing) > 1:
             raise _short(request, gateway, sorted(missing), len(nodes))
 
 
-def _one_more_may_fail(request: Request, withdrawn: Collection[str]) -> Iterator[str]:
-    """While one gateway node is out by our hand, the next failure is not ours to choose: a whole domain may go."""
+def _one_more_may_fail(request: Request, kind: PlanKind, withdrawn: Collection[str]) -> Iterator[str]:
+    """While one gateway node is out by our hand, the next failure is not ours to choose: a whole domain may go.
+
+    A rollback is warned and not refused: to stay with what fails is the greater risk.
+    """
     site = request.site
     domains = {node.name: rack.failure_domain for rack in site.racks for node in rack.nodes if node.gateway}
     if len(set(domains.values())) == 1:
@@ -74,6 +89,9 @@ def _one_more_may_fail(request: Request, withdrawn: Collection[str]) -> Iterator
         left = {name for name, where in domains.items() if where != domain}
         for out in (name for name in domains if name in withdrawn and left <= {name}):
             text = _loss(request, domain, out, len(domains), len(left))
+            if kind is PlanKind.ROLLBACK:
+                yield f"PLAN-N1-03: {text}"
+                continue
             if not request.options.break_glass:
                 fix = "add a gateway in another failure domain, or give a reason with --break-glass"
                 raise refuse("PLAN-N1-03", text, fix=fix)

@@ -48,6 +48,8 @@ def gates_of(site: Site) -> Gates:
                 N1_WITHOUT if routes else N1_NOW,
                 NODE_FREE,
                 *calm,
+                CLOCK,
+                CONNTRACK,
                 *((BUDGETS,) if evicts else ()),
                 *images,
             )

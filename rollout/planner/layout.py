@@ -21,8 +21,22 @@ class Group:
     nodes: tuple[Node, ...]
 
 
-def layout(site: Site, moving: Collection[str], waves: Waves) -> tuple[Group, ...]:
-    """Deterministic: the site file's order decides, so that an operator chooses the canary by writing it first."""
+def layout(
+    site: Site, moving: Collection[str], waves: Waves, hurt: frozenset[str] = frozenset()
+) -> tuple[Group, ...]:
+    """Deterministic: the site file's order decides, so that an operator chooses the canary by writing it first.
+
+    ``hurt`` nodes do not serve as it is: they come first, or nobody else could be taken out.
+    """
+    first = tuple(
+        Group(f"node {node.name}, which does not serve", (node.rack,), (node,))
+        for node in site.nodes
+        if node.name in hurt and node.name in moving
+    )
+    return (*first, *_waves(site, frozenset(moving) - hurt, waves))
+
+
+def _waves(site: Site, moving: frozenset[str], waves: Waves) -> tuple[Group, ...]:
     left = [rack for rack in site.racks if any(node.name in moving for node in rack.nodes)]
     if not left:
         return ()
@@ -37,7 +51,7 @@ def layout(site: Site, moving: Collection[str], waves: Waves) -> tuple[Group, ..
         rest = tuple(node for node in _moving(first, moving) if node.name not in done)
         groups += [Group(f"canary rack {first.name}", (first.name,), rest)] if rest else []
         left.remove(first)
-    groups += _growing(site, left, frozenset(moving) - done, waves, after=first.failure_domain)
+    groups += _growing(site, left, moving - done, waves, after=first.failure_domain if groups else "")
     return tuple(groups)
 
 

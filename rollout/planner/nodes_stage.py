@@ -20,13 +20,15 @@ from rollout.planner.visit import Visit, steps, together
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every hop of a plan shares. ``order`` are the nodes that may be touched at all, in the site's order."""
+    """What every hop of a plan shares. ``order`` are the nodes that may be touched at all, in the site's order;
+    ``hurt`` those of them that do not serve already."""
 
     site: Site
     waves: Waves
     pacing: Pacing
     gates: Gates
     order: tuple[str, ...]
+    hurt: frozenset[str] = frozenset()
 
     @property
     def racks(self) -> tuple[str, ...]:
@@ -47,7 +49,7 @@ class Walk:
     name: str = ""
 
     def waves(self) -> tuple[Wave, ...]:
-        groups = layout(self.frame.site, self.work.keys(), self.frame.waves)
+        groups = layout(self.frame.site, self.work.keys(), self.frame.waves, self.frame.hurt)
         return tuple(w for number, group in enumerate(groups, 1) for w in self._wave(number, group))
 
     def left(self) -> Standing:

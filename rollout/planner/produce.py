@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout.model.plan import NextHopChanges, Plan, PlanKind, Stage, Target, Wave
+from rollout.model.plan import Hop, NextHopChanges, Plan, PlanKind, Stage, Target, Wave
 from rollout.model.policy import Waves
 from rollout.model.site import Pacing, Site
 from rollout.model.step import Advertise, Step, TakeSnapshot, Withdraw
@@ -25,38 +25,48 @@ from rollout.rules.age import age_warning
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What one kind of plan decides before its waves are built."""
+    """What one kind of plan decides before its waves are built.
+
+    ``hurt`` are gateway nodes that do not serve already, where the plan is what may mend them: they go first.
+    """
 
     kind: PlanKind
     targets: tuple[Target, ...]
     waves: Waves
     pacing: Pacing
     warnings: tuple[str, ...] = ()
+    hurt: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """``naive``: how often a VIP's next-hops would change if no walk were shared. ``hops``: the path, if there is
+    more to it than the targets say."""
+
+    waves: tuple[Wave, ...]
+    naive: int
+    hops: tuple[Hop, ...] = ()
 
 
 def produce(request: Request, draft: Draft, groups: Groups) -> Plan:
     """Raises PlanRefused for the first thing that the site cannot bear, or the first state that breaks a rule."""
-    frame = _frame(request, draft)
-    waves, naive = _walked(request, frame, groups)
+    frame = frame_of(request, draft)
+    return finish(request, draft, frame, _walked(request, frame, groups))
+
+
+def finish(request: Request, draft: Draft, frame: Frame, walked: Walked) -> Plan:
+    """Snapshots around the waves, then everything that is asked of them as a whole."""
+    waves = _between_snapshots(frame, walked.waves)
     warnings = (
         *_glass(request),
         *_age(request, draft),
-        *require_enough(request, waves),
+        *require_enough(request, draft.kind, waves, draft.hurt),
         *draft.warnings,
         *_untouched(request, frame),
     )
     proof = prove(request.site, request.observed, request.roles, request.book, waves)
-    hops = tuple(leg.hop for legs in groups for leg in legs) if _several(groups) else ()
-    return seal(
-        draft.kind,
-        request,
-        draft.targets,
-        waves,
-        proof,
-        warnings,
-        hops,
-        _changes(request.site, waves, naive),
-    )
+    changes = _changes(request.site, waves, walked.naive)
+    return seal(draft.kind, request, draft.targets, waves, proof, warnings, walked.hops, changes)
 
 
 def _several(groups: Groups) -> bool:
@@ -65,7 +75,7 @@ def _several(groups: Groups) -> bool:
     return len(movers) > len(set(movers))
 
 
-def _frame(request: Request, draft: Draft) -> Frame:
+def frame_of(request: Request, draft: Draft) -> Frame:
     site, options = request.site, request.options
     names = chosen(site, options.limit)
     if options.start_at:
@@ -76,18 +86,18 @@ def _frame(request: Request, draft: Draft) -> Frame:
         )
         names -= before(site, tuple(walk), options.start_at)
     order = tuple(node.name for node in site.nodes if node.name in names)
-    return Frame(site, draft.waves, draft.pacing, gates_of(site), order)
+    return Frame(site, draft.waves, draft.pacing, gates_of(site), order, draft.hurt)
 
 
-def _walked(request: Request, frame: Frame, groups: Groups) -> tuple[tuple[Wave, ...], int]:
-    """The waves of every group, and how often a VIP's next-hops would change without sharing any walk."""
+def _walked(request: Request, frame: Frame, groups: Groups) -> Walked:
     now, naive = standing(request.observed), 0
-    found: list[Wave] = []
+    waves: list[Wave] = []
     for legs, (name, mark) in zip(groups, names_of(groups), strict=True):
         built = Hopping(frame, legs, name, mark).build(now)
-        found += built.waves
+        waves += built.waves
         now, naive = built.standing, naive + built.naive
-    return _between_snapshots(frame, tuple(found)), naive
+    hops = tuple(leg.hop for legs in groups for leg in legs)
+    return Walked(tuple(waves), naive, hops if _several(groups) else ())
 
 
 def _between_snapshots(frame: Frame, waves: tuple[Wave, ...]) -> tuple[Wave, ...]:
