@@ -10,6 +10,7 @@ from rollout.checks.facts import Absent, ClockFacts, Facts, TableFacts, Unknown
 from rollout.checks.registry import Answer, Need, Registry, few, worst
 from rollout.model.clock import Tracking
 from rollout.model.gate import Verdict
+from rollout.model.workload import Conntrack
 
 HOSTS = Registry()
 SILENT_SOURCE = timedelta(hours=3)
@@ -108,7 +109,18 @@ def connection_tables_have_room(facts: Facts) -> Answer:
     if isinstance(facts.tables, Absent):
         return Verdict.OPEN, facts.tables.detail
     answers = [(table.host, *_table(table, facts)) for table in facts.tables]
-    return _together(answers, "there is no connection table to look at")
+    verdict, detail = _together(answers, "there is no connection table to look at")
+    return verdict, _fullest(facts.tables) if verdict is Verdict.OPEN and len(answers) > 1 else detail
+
+
+def _fullest(tables: tuple[TableFacts, ...]) -> str:
+    shares = [(_share(each.table), each.host) for each in tables if isinstance(each.table, Conntrack)]
+    share, host = max(shares)
+    return f"{len(tables)} tables have room; the fullest is {host}'s with {share:.0%}"
+
+
+def _share(table: Conntrack) -> float:
+    return table.count / table.maximum if table.maximum > 0 else 0.0
 
 
 def _table(host: TableFacts, facts: Facts) -> Answer:
@@ -117,7 +129,7 @@ def _table(host: TableFacts, facts: Facts) -> Answer:
         return Verdict.INCONCLUSIVE, table.detail
     if table.maximum <= 0:
         return Verdict.OPEN, "netfilter keeps no table, or one without a limit"
-    share, limit = table.count / table.maximum, facts.policy.conntrack_limit
+    share, limit = _share(table), facts.policy.conntrack_limit
     said = f"{table.count} of {table.maximum} entries ({share:.0%})"
     if share > limit:
         return Verdict.CLOSED, f"{said}, at most {limit:.0%} allowed"

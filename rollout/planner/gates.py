@@ -33,8 +33,9 @@ class Gates:
 
 
 def gates_of(site: Site) -> Gates:
-    """What a site has not configured is not asked. A broken glass leaves every gate in the plan: the check itself
-    opens, and says whose word opened it.
+    """What a site has not configured is not asked; every host has a clock and a connection table.
+
+    A broken glass leaves every gate in the plan: the check itself opens, and says whose word opened it.
 
     ``first`` is (routes go first, pods are evicted): everything is looked at before the node loses anything, or
     it would wait half out of service.

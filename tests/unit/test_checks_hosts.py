@@ -141,3 +141,8 @@ def test_the_other_gateways_must_hold_what_the_leaving_one_had() -> None:
 
 def test_a_host_that_tracks_nothing_has_nothing_to_fill() -> None:
     assert room(("g1", Conntrack(0, 0))).verdict is Verdict.OPEN
+
+
+def test_tables_with_room_are_summed_up_by_the_fullest() -> None:
+    found = room(("g1", Conntrack(100, 1000)), ("g2", Conntrack(300, 1000)), ("g3", Conntrack(0, 0)))
+    assert (found.verdict, found.detail) == (Verdict.OPEN, "3 tables have room; the fullest is g2's with 30%")
