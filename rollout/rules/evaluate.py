@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, timedelta
 
 from rollout.rules.book import RuleBook
 from rollout.rules.jump import downgrade_verdicts, jump_verdicts
 from rollout.rules.release import Release, UnknownLine, distance, place
-from rollout.rules.rows import FAMILY, BehaviourRow, DrainRow, Severity, SupportRow
+from rollout.rules.rows import FAMILY, BehaviourRow, DrainRow, Severity
 from rollout.rules.skew import skew_verdicts
-from rollout.rules.support import kubernetes_verdict, latest_patch, line_row, lines, support_verdicts
+from rollout.rules.support import latest_patch, line_row, lines, support_verdicts
 from rollout.rules.verdict import RuleVerdict
 from rollout.rules.version import Version, VersionInvalid, parse
 
@@ -90,37 +89,3 @@ def artifact_verdicts(book: RuleBook, kind: str, location: str, today: date) -> 
         for row in book.artifacts
         if row.subject == FAMILY.get(kind, kind) and bare.startswith(row.location.rstrip("/") + "/")
     )
-
-
-def skews(book: RuleBook, subject: str, leader: Version, follower: Version) -> tuple[RuleVerdict, ...]:
-    """Thin: goes with its last caller in the planner. Use :func:`skew_verdicts`."""
-    found = skew_verdicts(book, subject, {"istiod": [str(leader)], "proxy": [str(follower)]})
-    words = (("proxy ", "data plane "), ("istiod ", "control plane "))
-    return tuple(
-        replace(v, arithmetic=v.arithmetic.replace(*words[0]).replace(*words[1]))
-        for v in found
-        if v.rule == "ISTIO-SKEW-01"
-    )
-
-
-def jumps(book: RuleBook, subject: str, before: Version, after: Version) -> tuple[RuleVerdict, ...]:
-    """Thin: goes with its last caller in the planner. Use :func:`jump_verdicts`."""
-    return jump_verdicts(book, subject, "in-place", str(before), str(after))
-
-
-def downgrades(book: RuleBook, subject: str, running: Version, after: Version) -> tuple[RuleVerdict, ...]:
-    """Thin: goes with its last caller in the planner. Use :func:`downgrade_verdicts`."""
-    return downgrade_verdicts(book, subject, str(running), str(after))
-
-
-def support_row(book: RuleBook, subject: str, version: Version) -> SupportRow | None:
-    """Thin: goes with its last caller in the planner. Use :func:`line_row`."""
-    return line_row(book, subject, version.line)
-
-
-def supports(row: SupportRow, version: Version, kubernetes: str) -> RuleVerdict:
-    """Thin: goes with its last caller in the planner. Use :func:`support_verdicts`."""
-    return kubernetes_verdict(row, f"{row.subject} {version}", kubernetes)
-
-
-known_lines = lines

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from rollout.errors import SiteInvalid
 from rollout.rules.reading import RowInvalid, read_rows
 from rollout.rules.rows import AnyRow, SupportRow, kind_of
+from rollout.rules.shape import edge_numbers
+from rollout.rules.version import minor_pair
 
 FOLDER = "rules"
 LARGEST = 1024 * 1024
@@ -47,9 +50,11 @@ def overlay(
         for row in _read(file, text):
             _require_fit(file, row, base, theirs)
             theirs[row.id] = row
-    rows = tuple(theirs.get(row.id, row) for row in ours)
-    added = tuple(row for id_, row in theirs.items() if id_ not in base)
-    return (*rows, *added), {id_: base[id_] for id_ in theirs if id_ in base}
+    kept = tuple(theirs.get(row.id, row) for row in ours)
+    rows = (*kept, *(row for id_, row in theirs.items() if id_ not in base))
+    for file, _ in files:
+        _require_order(file, rows)
+    return rows, {id_: base[id_] for id_ in theirs if id_ in base}
 
 
 def _read(file: Path, text: str) -> tuple[AnyRow, ...]:
@@ -79,6 +84,19 @@ def _require_line(file: Path, name: str, row: SupportRow, known: tuple[AnyRow, .
             continue
         if (other.subject, other.line) == (row.subject, row.line):
             raise _invalid(file, name, f"line {row.line} is {other.id}'s; expected that id, to override it")
+
+
+def _require_order(file: Path, rows: tuple[AnyRow, ...]) -> None:
+    """Linkerd's lines start with later and later edges, or an edge would belong to two of them."""
+    started = [row for row in rows if isinstance(row, SupportRow) and row.edge is not None]
+    started.sort(key=lambda row: minor_pair(row.line))
+    for old, new in pairwise(started):
+        mine = next((row for row in (new, old) if row.origin == f"{FOLDER}/{file.name}"), None)
+        if mine is not None and edge_numbers(new.edge or "") <= edge_numbers(old.edge or ""):
+            what = (
+                f"line {new.line} starts at {new.edge}, line {old.line} at {old.edge}; expected a later edge"
+            )
+            raise _invalid(file, f"[[support]] {mine.id}", what)
 
 
 def _invalid(file: Path, row: str, problem: str) -> RulesInvalid:

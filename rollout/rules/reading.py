@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -51,7 +52,7 @@ def _row(kind: str, number: int, row: Any, origin: str) -> AnyRow:
     try:
         built: AnyRow = _adapter(kind).validate_python({**row, "origin": origin})
     except ValidationError as error:
-        raise RowInvalid(name, "; ".join(_problems(error))) from None
+        raise RowInvalid(name, "; ".join(_problems(error, kind))) from None
     return built
 
 
@@ -60,7 +61,17 @@ def _adapter(kind: str) -> TypeAdapter[Any]:
     return TypeAdapter(KINDS[kind])
 
 
-def _problems(error: ValidationError) -> Iterator[str]:
+def _problems(error: ValidationError, kind: str) -> Iterator[str]:
+    keys = ", ".join(field.name for field in fields(KINDS[kind]) if field.name != "origin")
     for problem in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in problem["loc"])
-        yield f"{where}: {problem['msg']}" if where else problem["msg"].removeprefix("Value error, ")
+        match problem["type"]:
+            case "unexpected_keyword_argument" if len(problem["loc"]) == 1:
+                yield f"{where}: is no key of such a row; expected one of: {keys}"
+            case "unexpected_keyword_argument":
+                yield f"{where}: is no key that belongs there"
+            case "missing":
+                yield f"{where}: is missing, and required"
+            case _:
+                text = problem["msg"].removeprefix("Value error, ")
+                yield f"{where}: {text}" if where else text

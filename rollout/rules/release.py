@@ -14,13 +14,13 @@ from typing import Any
 
 from rollout.rules.book import RuleBook
 from rollout.rules.rows import FAMILY, Leap, SupportRow
+from rollout.rules.shape import EDGE, edge_numbers
 from rollout.rules.version import VersionInvalid, minor_pair, parse
 
 OUT_OF_REACH = 1000
 """More minors than any rule allows: between majors that no row connects."""
 
-_EDGE = re.compile(r"edge-(\d{2})\.(\d{1,2})\.(\d{1,4})")
-_ENTERPRISE = re.compile(r"enterprise-(2\.\d{1,4}\.\d{1,4})(?:-([0-9A-Za-z.-]+))?")
+_ENTERPRISE = re.compile(r"enterprise-(2\.[0-9]{1,4}\.[0-9]{1,4})(?:-([0-9A-Za-z.-]+))?")
 _BUILD = re.compile(r"\+([0-9A-Za-z.-]+)$")
 _IMAGE_VARIANT = re.compile(r"-(?:distroless|debug)$")
 _CONSUL_TAG = re.compile(r"-ent$")
@@ -138,9 +138,9 @@ def _semver(book: RuleBook, kind: str, text: str) -> Release:
 
 
 def _linkerd(book: RuleBook, text: str) -> Release:
-    edge, enterprise = _EDGE.fullmatch(text), _ENTERPRISE.fullmatch(text)
-    if edge is not None:
-        return _edge(book, (int(edge[1]), int(edge[2]), int(edge[3])))
+    enterprise = _ENTERPRISE.fullmatch(text)
+    if EDGE.fullmatch(text) is not None:
+        return _edge(book, edge_numbers(text))
     if enterprise is None:
         return _plain_linkerd(book, text.removeprefix("stable-"))
     found = _semver(book, "linkerd", enterprise[1])
@@ -159,21 +159,13 @@ def _plain_linkerd(book: RuleBook, text: str) -> Release:
         ) from None
 
 
-def edge_tuple(text: str) -> tuple[int, int, int]:
-    """``edge-25.10.7`` as numbers: compared as text, 25.10 would come before 25.4."""
-    match = _EDGE.fullmatch(text)
-    if match is None:
-        raise VersionInvalid(f"{text!r} is no Linkerd edge release; expected like edge-25.10.7")
-    return int(match[1]), int(match[2]), int(match[3])
-
-
 def _edge(book: RuleBook, edge: tuple[int, int, int]) -> Release:
     """An edge belongs to the newest line that had started by then (our inference from Linkerd's version list)."""
     text = "edge-" + ".".join(map(str, edge))
-    started = [r for r in book.support if r.subject == "linkerd" and r.edge and edge_tuple(r.edge) <= edge]
+    started = [r for r in book.support if r.subject == "linkerd" and r.edge and edge_numbers(r.edge) <= edge]
     if not started:
         raise _unknown(book, "linkerd", text, "is older than every known line's first edge")
-    line = max(started, key=lambda row: edge_tuple(row.edge or "")).line
+    line = max(started, key=lambda row: edge_numbers(row.edge or "")).line
     index = line_indexes(book, "linkerd")[line]
     return Release("linkerd", text, line, index, (index, 0, edge, ""))
 

@@ -1,8 +1,4 @@
-"""The kinds of row a rule file may hold: a closed set of frozen dataclasses, the same for our data and a site's.
-
-``subject`` is the rules' word for what moves (see :data:`SUBJECTS`). Values are checked when a row is built;
-ValueError says what would be right.
-"""
+"""The kinds of row a rule file may hold: a closed set of frozen dataclasses, which check their own values."""
 
 from __future__ import annotations
 
@@ -12,7 +8,14 @@ from datetime import date as Day
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-from rollout.rules.version import minor_pair, parse
+from rollout.rules.shape import (
+    check_counts,
+    check_line,
+    check_origin,
+    check_range,
+    check_releases,
+    check_span,
+)
 
 SUBJECTS = ("istio", "istio-ambient", "linkerd", "cilium", "consul", "metallb", "kubernetes")
 FAMILY: Mapping[str, str] = {"istio-ambient": "istio"}
@@ -60,6 +63,9 @@ class Row:
     note: str = ""
     origin: str = ""
 
+    def __post_init__(self) -> None:
+        check_origin(self.id, self.source)
+
     @property
     def provenance(self) -> Provenance:
         return Provenance(self.source, self.date, self.confidence, self.origin)
@@ -74,6 +80,9 @@ class Narrower:
     before: str
     max_behind: int
     max_ahead: int | None = None
+
+    def __post_init__(self) -> None:
+        check_line(self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +99,8 @@ class Leap:
     edition: str = ""
 
     def __post_init__(self) -> None:
-        parse(self.since)
-        minor_pair(self.to_line)
+        check_span(self.since, None)
+        check_line(self.to_line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +127,10 @@ class SkewRow(Row):
     severity: Severity = Severity.REFUSE
     fix: str
 
+    def __post_init__(self) -> None:
+        Row.__post_init__(self)
+        check_counts(self.max_behind, self.max_ahead)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JumpRow(Row):
@@ -129,6 +142,10 @@ class JumpRow(Row):
     exceptions: tuple[Leap, ...] = ()
     latest_patch_first: bool = False
     fix: str
+
+    def __post_init__(self) -> None:
+        Row.__post_init__(self)
+        check_counts(self.up, self.down)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +178,7 @@ class Claim:
     severity: Severity = Severity.REFUSE
 
     def __post_init__(self) -> None:
-        _check_range(self.kubernetes)
+        check_range(self.kubernetes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +204,12 @@ class SupportRow(Row):
     claims: tuple[Claim, ...] = ()
 
     def __post_init__(self) -> None:
-        minor_pair(self.line)
-        _check_range(self.kubernetes)
+        Row.__post_init__(self)
+        check_line(self.line, self.code_floor, self.follows)
+        check_range(self.kubernetes)
+        check_releases(self.line, self.edge, self.latest)
+        if self.edge is not None and self.subject != "linkerd":
+            raise ValueError("edge: only Linkerd has edge releases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +223,8 @@ class Partner:
     kubernetes: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
-        minor_pair(self.line)
-        _check_range(self.kubernetes)
+        check_line(self.line)
+        check_range(self.kubernetes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +236,10 @@ class PairRow(Row):
     follower: str
     partners: tuple[Partner, ...]
 
+    def __post_init__(self) -> None:
+        Row.__post_init__(self)
+        check_line(self.line)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainRow(Row):
@@ -225,7 +250,8 @@ class DrainRow(Row):
     before: str | None = None
 
     def __post_init__(self) -> None:
-        _check_span(self.since, self.before)
+        Row.__post_init__(self)
+        check_span(self.since, self.before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +264,8 @@ class BehaviourRow(Row):
     says: str
 
     def __post_init__(self) -> None:
-        _check_span(self.since, self.before)
+        Row.__post_init__(self)
+        check_span(self.since, self.before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,14 +297,3 @@ KINDS: Mapping[str, type[AnyRow]] = {
 
 def kind_of(row: AnyRow) -> str:
     return next(name for name, type_ in KINDS.items() if type(row) is type_)
-
-
-def _check_range(span: tuple[str, str] | None) -> None:
-    if span is not None and minor_pair(span[0]) > minor_pair(span[1]):
-        raise ValueError(f"the range {span[0]}..{span[1]} is empty: the lower end comes first")
-
-
-def _check_span(since: str, before: str | None) -> None:
-    if before is not None and parse(before) <= parse(since):
-        raise ValueError(f"before {before} is not above since {since}")
-    parse(since)

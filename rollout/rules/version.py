@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache, total_ordering
 
 _SEMVER = re.compile(
-    r"v?(?P<major>\d{1,9})\.(?P<minor>\d{1,9})\.(?P<patch>\d{1,9})"
+    r"v?(?P<major>[0-9]{1,9})\.(?P<minor>[0-9]{1,9})\.(?P<patch>[0-9]{1,9})"
     r"(?:-(?P<pre>[0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
 )
-_MINOR = re.compile(r"v?(\d{1,9})\.(\d{1,9})(?:[.+].*)?")
+_MINOR = re.compile(r"v?([0-9]{1,9})\.([0-9]{1,9})(?:[.+].*)?")
 
 
 class VersionInvalid(ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -10,15 +11,18 @@ from rollout.rules.book import book
 from rollout.rules.evaluate import (
     UnknownLine,
     downgrade_verdicts,
-    drain_levers,
     jump_verdicts,
     line_row,
     place,
     skew_verdicts,
     support_verdicts,
 )
+from rollout.rules.examples import examples, skew_cases
 from rollout.rules.n1 import floor, next_hop_nodes
+from rollout.rules.rows import AnyRow, BehaviourRow, OrderRow, SkewRow, SupportRow
+from rollout.rules.support import ends, kubernetes_verdict, strictest_range
 from rollout.rules.version import VersionInvalid, minor_pair, parse
+from rollout.rules.words import statement
 from tests.unit.sites import site
 
 
@@ -95,19 +99,52 @@ def test_metallb_has_no_kubernetes_range_and_therefore_none_to_break() -> None:
     assert line_row(book(), "metallb", "0.12") is None
 
 
-@pytest.mark.parametrize(
-    ("version", "levers"),
-    [
-        ("0.13.12", ["advertisement-selector"]),
-        ("0.14.0", ["exclude-label", "advertisement-selector"]),
-        ("0.14.8", ["exclude-label", "advertisement-selector"]),
-        ("0.14.9", ["exclude-label", "cordon", "advertisement-selector"]),
-        ("0.15.0", ["exclude-label", "advertisement-selector"]),
-        ("0.16.1", ["exclude-label", "advertisement-selector"]),
-    ],
-)
-def test_a_cordon_withdraws_in_metallb_0_14_9_and_no_other(version: str, levers: list[str]) -> None:
-    assert [row.lever for row in drain_levers(book(), "metallb", parse(version))] == levers
+TELLING = (OrderRow, BehaviourRow)
+"""Kinds that only tell: nothing is compared, so there is no boundary."""
+
+
+@pytest.mark.parametrize("row", book().rows, ids=lambda row: row.id)
+def test_every_row_that_decides_does_so_on_both_sides_of_its_boundary(row: AnyRow) -> None:
+    verdicts = {example.verdict for example in examples(book(), row)}
+    if isinstance(row, TELLING) or _decides_nothing(row):
+        assert "refuses" not in verdicts
+        return
+    assert "holds" in verdicts
+    assert verdicts & {"refuses", "warns"}
+
+
+def _decides_nothing(row: AnyRow) -> bool:
+    if isinstance(row, SkewRow):
+        return row.max_behind is None and row.max_ahead is None and not row.table
+    return isinstance(row, SupportRow) and row.kubernetes is None and ends(row) is None
+
+
+DISTANT = [(row, follower) for row in book().skews if not row.table for follower in row.followers]
+
+
+@pytest.mark.parametrize(("row", "follower"), DISTANT, ids=lambda value: getattr(value, "id", value))
+def test_a_skew_row_holds_up_to_its_numbers_and_not_one_minor_further(row: SkewRow, follower: str) -> None:
+    for behind, verdict in skew_cases(book(), row, follower, at_rest=True):
+        if row.leader == follower and row.max_behind is not None:
+            assert verdict.holds == (abs(behind) <= row.max_behind), verdict.arithmetic
+        elif row.narrower is None:
+            low = -100 if row.max_ahead is None else -row.max_ahead
+            high = 100 if row.max_behind is None else row.max_behind
+            assert verdict.holds == (low <= behind <= high), verdict.arithmetic
+
+
+RANGES = [row for row in book().support if row.kubernetes is not None]
+
+
+@pytest.mark.parametrize("row", RANGES, ids=lambda row: row.id)
+def test_a_support_row_is_inclusive_on_both_ends_and_ends_there(row: SupportRow) -> None:
+    span = strictest_range(row)
+    assert span is not None
+    (major, low), (_, high) = minor_pair(span[0]), minor_pair(span[1])
+    asked = [(f"v{major}.{low - 1}.9", False), (f"{major}.{low}", True)]
+    asked += [(f"v{major}.{high}.4+k3s1", True), (f"{major}.{high + 1}.0", False)]
+    for kubernetes, holds in asked:
+        assert kubernetes_verdict(row, row.subject, kubernetes).holds is holds
 
 
 def test_rows_have_unique_ids_a_source_and_a_date() -> None:
@@ -117,6 +154,12 @@ def test_rows_have_unique_ids_a_source_and_a_date() -> None:
         assert row.source
         assert row.date >= date(2026, 1, 1)
         assert row.confidence in {"official", "secondary", "derived"}
+
+
+def test_docs_say_of_each_row_what_the_row_says() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
+    wanted = [f'| <a id="{row.id.lower()}"></a>{row.id} | {statement(row)} |' for row in book().rows]
+    assert [line for line in wanted if line not in text] == []
 
 
 @pytest.mark.parametrize(("total", "must"), [(1, 1), (2, 1), (3, 2), (4, 3)])
