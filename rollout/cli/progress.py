@@ -134,10 +134,16 @@ class Progress:
         parts = [f"{time.monotonic() - self._started:5.1f}s"]
         if self._gateways is not None:
             seen = self._gateways
-            parts.append(f"gateways in RIB {seen.in_rib}/{seen.total} (min {self._minimum})")
+            parts.append(f"gateways in RIB {seen.in_rib}/{seen.total} (min {self._minimum}){_worst(seen)}")
             parts.append(f"ready {seen.ready}/{seen.total}")
             parts.append(f"probes lost {seen.lost}")
         lost = self._lost()
         if lost is not None:
             parts.append(f"requests lost {lost}")
         return Text("   " + "  │  ".join(parts), style="dim")
+
+
+def _worst(seen: GatewaysSampled) -> str:
+    """Names the VIP that the numbers are of, where there are several and they differ."""
+    low = [vip.gateway for vip in seen.vips if vip.in_rib == seen.in_rib]
+    return f" at {low[0]}" if len(low) < len(seen.vips) else ""

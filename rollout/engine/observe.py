@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollout.engine.join import next_hops_of
 from rollout.engine.ports import World
 from rollout.model.observed import Observed, RibEntry
 
@@ -11,10 +12,11 @@ def observe(world: World) -> Observed:
 
     A plan made around a silent ToR would count its gateways as missing, or worse, as there.
     """
+    switches, gateways = world.site.switches, world.site.gateways
     rib = tuple(
-        RibEntry(switch.name, gateway.vip, world.switches.next_hops(switch, gateway.vip))
-        for switch in world.site.switches
-        for gateway in world.site.gateways
+        RibEntry(switch.name, vip, hops)
+        for switch, table in zip(switches, next_hops_of(world, switches, gateways), strict=True)
+        for vip, hops in table.items()
     )
     return Observed(
         kubernetes=world.cluster.version(),

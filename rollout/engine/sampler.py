@@ -8,9 +8,9 @@ from datetime import timedelta
 from threading import Event, Thread
 
 from rollout.engine.context import Run
-from rollout.engine.join import routed
+from rollout.engine.join import routed_by_vip
 from rollout.errors import RackrollError
-from rollout.model.event import GatewaysSampled, Observer
+from rollout.model.event import GatewaysSampled, Observer, VipSample
 
 STOP_WITHIN = 10.0
 
@@ -46,11 +46,14 @@ def _sample(run: Run, observer: Observer, over: Event) -> None:
 
 
 def take_sample(run: Run) -> GatewaysSampled:
-    """Per VIP the nodes in their ToRs' RIBs and the Ready ones; of several VIPs the worst is shown."""
-    world = run.world
-    in_ribs = {str(gateway.vip): routed(world, gateway) for gateway in run.site.gateways}
-    for vip, nodes in in_ribs.items():
-        run.gauge.routes(vip, nodes)
-    in_rib = min(map(len, in_ribs.values()))
-    ready = min(len(world.cluster.ready_gateway_nodes(gateway)) for gateway in run.site.gateways)
-    return GatewaysSampled(in_rib, ready, len(run.site.gateway_nodes), run.gauge.lost_in_all)
+    """Per VIP the nodes in their ToRs' RIBs and the Ready ones; of several VIPs the worst counts."""
+    world, total = run.world, len(run.site.gateway_nodes)
+    routes = routed_by_vip(world, run.site.gateways)
+    for vip, nodes in routes.items():
+        run.gauge.routes(str(vip), nodes)
+    vips = tuple(
+        VipSample(g.name, len(routes[g.vip]), len(world.cluster.ready_gateway_nodes(g)), total)
+        for g in run.site.gateways
+    )
+    in_rib, ready = min(vip.in_rib for vip in vips), min(vip.ready for vip in vips)
+    return GatewaysSampled(in_rib, ready, total, run.gauge.lost_in_all, vips)

@@ -49,6 +49,16 @@ class StepSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class VipSample:
+    """One gateway's share of a sample; ``total`` is how many gateway nodes it should have."""
+
+    gateway: str
+    in_rib: int
+    ready: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaysSampled:
     """One sample of the N-1 join while the run moves: next-hops in all ToR RIBs, per VIP the minimum is shown.
 
@@ -59,6 +69,7 @@ class GatewaysSampled:
     ready: int
     total: int
     lost: int
+    vips: tuple[VipSample, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
