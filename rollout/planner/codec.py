@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from datetime import timedelta
 from enum import Enum
 from functools import cache
@@ -14,7 +14,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from rollout.errors import RackrollError
 from rollout.model.plan import Plan
 from rollout.model.step import Effect, Step
-from rollout.planner.canonical import plain, sha256
+from rollout.planner.canonical import field_names, plain, sha256_of
 from rollout.planner.refuse import refuse
 
 FORMAT: Final = "rackroll/plan/v3"
@@ -64,7 +64,7 @@ def load(text: str, where: str = "plan") -> Plan:
 
 def content_id(plan: Plan) -> str:
     """SHA-256 of the canonical JSON without the id itself."""
-    return sha256(to_document(replace(plan, id="")))
+    return sha256_of(to_document(replace(plan, id="")))
 
 
 def _encoded(plan: Plan) -> dict[str, Any]:
@@ -78,8 +78,10 @@ def _tagged(value: Any) -> Any:
     if isinstance(value, Step):
         effect = {"do": type(value.effect).__name__, **plain(value.effect)}
         return {"key": value.key, "effect": effect, "gates": list(value.gates), "node": value.node}
-    if is_dataclass(value):
-        return {field.name: _tagged(getattr(value, field.name)) for field in fields(value)}
+    kind: Any = type(value)
+    names = field_names(kind)
+    if names:
+        return {name: _tagged(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [_tagged(item) for item in value]
     return plain(value)

@@ -11,6 +11,7 @@ import os
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,11 @@ def _plain(value: Any, folder: Path) -> Any:
 
 
 def _relative(path: str, folder: Path) -> str:
-    home = str(Path.home())
+    return _shortened(path, folder, os.path.expanduser("~"))  # noqa: PTH111 - this is asked for each node
+
+
+@lru_cache(maxsize=1024)
+def _shortened(path: str, folder: Path, home: str) -> str:
     if _near(path, folder):
         return os.path.relpath(path, folder)
     return "~" + path.removeprefix(home) if path.startswith(f"{home}/") else path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -21,5 +22,10 @@ def home_unknown(text: str) -> bool:
 
 def resolved(text: str, folder: Path) -> Path:
     """Absolute, without ``..``; symbolic links stay as they are, so that messages show what was written."""
-    expanded = os.path.expanduser(os.path.expandvars(text))  # noqa: PTH111
+    return _under(os.path.expanduser(os.path.expandvars(text)), folder)  # noqa: PTH111
+
+
+@lru_cache(maxsize=1024)
+def _under(expanded: str, folder: Path) -> Path:
+    """Remembered, for a site of 10,000 nodes names the same key file for each."""
     return Path(os.path.normpath(folder / expanded))
