@@ -13,10 +13,19 @@ from rollout.model.workload import Budget, PodState
 PODS = Registry()
 
 
+def _may_open(facts: Facts) -> bool:
+    """A budget that was used up a moment ago opens when the evicted pod is back; one that never can does not."""
+    if isinstance(facts.leaving, Unknown | Absent) or isinstance(facts.budgets, Unknown):
+        return False
+    lasting = [budget for budget in facts.budgets if budget.never]
+    return not any(budget.covers(pod) for budget in lasting for pod in facts.leaving)
+
+
 @PODS.check(
     "PDB-ALLOWS",
     Need.EVICTION,
     hint="bring the budget's missing pods back, or give it room (another replica, maxUnavailable 1)",
+    passing=_may_open,
 )
 def budgets_allow_the_drain(facts: Facts) -> Answer:
     """Would every PodDisruptionBudget let the node's pods go, one after the other?"""

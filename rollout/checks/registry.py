@@ -28,6 +28,13 @@ class Need(StrEnum):
 
 Answer = tuple[Verdict, str]
 Judge = Callable[[Facts], Answer]
+Passing = Callable[[Facts], bool]
+
+
+def stays(facts: Facts) -> bool:
+    """What most checks close for does not end by itself."""
+    del facts
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Check:
     """``hint`` is the next thing to do when it is not Open; ``says`` is what it asks, in one sentence.
 
     ``breakable``: a reason for break-glass opens it, and its finding says so. ``standing``: it has a meaning at any
-    time; the others are asked in the middle of a move, or by name.
+    time; the others are asked in the middle of a move, or by name. ``passing``: what closed it may end by itself.
     """
 
     id: str
@@ -44,13 +51,15 @@ class Check:
     judge: Judge
     breakable: bool = False
     standing: bool = True
+    passing: Passing = stays
 
     def find(self, facts: Facts) -> Finding:
         verdict, detail = self.judge(facts)
         if verdict is not Verdict.OPEN and self.breakable and facts.break_glass:
             detail = f"{verdict.value}, but opened by break-glass ({facts.break_glass}): {detail}"
             return Finding(self.id, Verdict.OPEN, detail, forced=True)
-        return Finding(self.id, verdict, detail, self._next(verdict))
+        passing = verdict is Verdict.CLOSED and self.passing(facts)
+        return Finding(self.id, verdict, detail, self._next(verdict), passing=passing)
 
     def _next(self, verdict: Verdict) -> str:
         """What to do about silence is to end it, whatever the check is about."""
@@ -80,12 +89,18 @@ class Registry:
         self._checks: dict[str, Check] = {}
 
     def check(
-        self, id: str, *needs: Need, hint: str, breakable: bool = False, standing: bool = True
+        self,
+        id: str,
+        *needs: Need,
+        hint: str,
+        breakable: bool = False,
+        standing: bool = True,
+        passing: Passing = stays,
     ) -> Callable[[Judge], Judge]:
         def register(judge: Judge) -> Judge:
             if id in self._checks:
                 raise DuplicateCheck(id)
-            self._checks[id] = Check(id, frozenset(needs), hint, judge, breakable, standing)
+            self._checks[id] = Check(id, frozenset(needs), hint, judge, breakable, standing, passing)
             return judge
 
         return register

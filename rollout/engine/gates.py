@@ -13,6 +13,9 @@ from rollout.errors import PlanRefused
 from rollout.model.gate import Finding, Verdict
 from rollout.model.step import Step
 
+SLOW = timedelta(seconds=5)
+"""Between two looks at what may take minutes to end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -23,17 +26,27 @@ class Answered:
 
 
 def ask_gates(run: Run, step: Step) -> Answered:
-    """Asks again for ``tempo.gate_patience`` before it holds: one lost sample must not stop a night's work."""
+    """Asks again for ``tempo.gate_patience`` before it holds: one lost sample must not stop a night's work.
+
+    Where all that is closed may end by itself it asks on, less often, for ``pacing.step_timeout``: as long as the
+    step itself would wait.
+    """
     checks = [_named(name) for name in step.gates]
-    deadline = run.clock.now() + run.tempo.gate_patience / timedelta(seconds=1)
+    began = run.clock.now()
     while checks:
         run.safe_point()
         findings = ask(run, checks, step.node)
         held = tuple(f for f in findings if f.verdict is not Verdict.OPEN)
-        if not held or run.clock.now() >= deadline:
+        waited = timedelta(seconds=run.clock.now() - began)
+        if not held or waited >= _patience(run, held):
             return Answered(held, tuple(f for f in findings if f.forced))
-        run.pause(run.tempo.poll)
+        run.pause(run.tempo.poll if waited < run.tempo.gate_patience else SLOW)
     return Answered()
+
+
+def _patience(run: Run, held: tuple[Finding, ...]) -> timedelta:
+    short = run.tempo.gate_patience
+    return max(short, run.site.pacing.step_timeout) if all(f.passing for f in held) else short
 
 
 def _named(name: str) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import assert_never
 
 from rollout.checks.facts import Absent, ImageFacts, InjectionFacts, Unknown
@@ -45,15 +46,14 @@ def images(run: Run, node: str | None) -> tuple[ImageFacts, ...] | Absent:
 
 
 def _images(run: Run, node: str, pods: list[PodState]) -> ImageFacts:
-    moves = tuple(_moves(run, node))
     wanted = {
         image
-        for subject, before, after in moves
+        for move in _moves(run, node)
         for pod in pods
-        if pod.proxy is None or pod.proxy[0] == subject
+        if move.of(pod)
         for found in pod.images
-        if tag_version(found) == before
-        for image in (canonical(found), canonical(with_version(found, before, after)))
+        if tag_version(found) in move.before
+        for image in (canonical(found), canonical(with_version(found, tag_version(found), move.after)))
     }
     found: NodeImages | Unknown = NodeImages(frozenset())
     if wanted:
@@ -64,20 +64,41 @@ def _images(run: Run, node: str, pods: list[PodState]) -> ImageFacts:
     return ImageFacts(node, tuple(sorted(wanted)), found)
 
 
-def _moves(run: Run, node: str) -> Iterator[tuple[str, str, str]]:
-    """(subject, version that may run now, version to come). Without a plan: the versions that the site file names."""
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What takes a subject's images from versions that may run now to the one to come."""
+
+    subject: str
+    before: frozenset[str]
+    after: str
+    agents: bool
+
+    def of(self, pod: PodState) -> bool:
+        """Agents are DaemonSet pods without a proxy of their own; their tag tells whose they are."""
+        if self.agents:
+            return pod.proxy is None and not pod.evictable
+        return pod.proxy is not None and pod.proxy[0] == self.subject
+
+
+def _moves(run: Run, node: str) -> Iterator[_Move]:
+    """Without a plan: the proxies at the versions that the site file names."""
     if not run.aims.versions:
-        yield from ((mesh.name, mesh.version, mesh.version) for mesh in run.site.meshes)
-        return
+        for mesh in run.site.meshes:
+            yield _Move(mesh.name, frozenset({mesh.version}), mesh.version, agents=False)
     for effect in run.aims.visits.get(node, ()):
         match effect:
-            case Evict(_, subject, version) | ReplaceAgents(_, subject, _, version):
-                for before in run.aims.versions.get(subject, frozenset()):
-                    yield subject, before, version
+            case Evict(_, subject, version):
+                yield _Move(subject, _versions_of(run, subject), version, agents=False)
+            case ReplaceAgents(_, subject, _, version):
+                yield _Move(subject, _versions_of(run, subject), version, agents=True)
             case EvictAll():
                 continue
             case _:
                 assert_never(effect)
+
+
+def _versions_of(run: Run, subject: str) -> frozenset[str]:
+    return run.aims.versions.get(subject, frozenset())
 
 
 def injection(run: Run, node: str | None) -> tuple[InjectionFacts, ...]:

@@ -14,10 +14,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check's answer: what was seen, and what to do about it. ``forced``: only break-glass opened it."""
+    """One check's answer: what was seen, and what to do about it.
+
+    ``forced``: only break-glass opened it. ``passing``: closed by something that usually ends by itself, such as a
+    budget whose evicted pod is about to be back; a gate waits longer for those before it holds.
+    """
 
     check: str
     verdict: Verdict
     detail: str
     hint: str = ""
     forced: bool = False
+    passing: bool = False
