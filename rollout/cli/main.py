@@ -29,6 +29,7 @@ _COMMANDS = {
     "resume": ("rollout.cli.apply", "resume", "Go on with the run that was held, interrupted or killed."),
     "hold": ("rollout.cli.hold", "hold", "Ask the running process to stop at its next safe point."),
     "abort": ("rollout.cli.abort", "abort", "End the unfinished run; put its nodes back in service."),
+    "rollback": ("rollout.cli.rollback", "rollback", "Take the newest run back, data planes first."),
     "status": ("rollout.cli.status", "status", "Show the current or last run of a site."),
     "report": ("rollout.cli.report", "report", "Report on a run: times, stops, N-1, before and after."),
 }
