@@ -15,8 +15,6 @@ from rollout.rules.evaluate import (
     artifact_verdicts,
     drain_levers,
     jump_verdicts,
-    latest_patch,
-    lines,
     new_behaviours,
     order_of,
     skew_verdicts,
@@ -142,6 +140,7 @@ JUMPS = [
     ("cilium", "any", "1.19.6", "1.20.3", WARN),
     ("cilium", "any", "1.18.14", "1.20.3", NO),
     ("cilium", "any", "1.20.3", "1.19.7", OK),
+    ("cilium", "any", "1.20.3", "1.18.14", NO),
     ("consul", "any", "1.22.7", "2.0.3", OK),
     ("consul", "any", "1.21.5", "1.22.7", OK),
     ("consul", "any", "1.21.7", "2.0.3", NO),
@@ -151,6 +150,10 @@ JUMPS = [
     ("consul", "any", "2.0.3", "1.22.7", NO),
     ("metallb", "any", "0.15.3", "0.16.1", OK),
     ("metallb", "any", "0.14.9", "0.16.1", NO),
+    ("metallb", "any", "0.14.8", "0.15.3", OK),
+    ("metallb", "any", "0.16.1", "0.15.3", NO),
+    ("linkerd", "any", "edge-25.10.8", "edge-26.6.3", OK),
+    ("consul", "any", "1.21.4", "1.22.7", OK),
     ("kubernetes", "any", "v1.35.4+k3s1", "v1.36.0+k3s1", OK),
     ("kubernetes", "any", "1.34.1", "1.36.0", NO),
     ("kubernetes", "any", "1.36.0", "1.35.4", NO),
@@ -213,25 +216,9 @@ def test_consuls_older_chart_narrows_its_kubernetes(chart: str, expected: str) -
     assert worst(support_verdicts(book(), "consul", "1.21.5", "1.33", chart=chart)) == OK
 
 
-ENDS = [
-    ("istio", "1.27.9", "2026-04-07"),
-    ("istio", "1.28.10", "2026-07-01"),
-    ("istio", "1.29.6", "2026-08-31"),
-    ("istio", "1.30.7", "2026-11-30"),
-    ("cilium", "1.17.18", "2026-07-29"),
-    ("consul", "1.20.6", "2026-05-24"),
-    ("metallb", "0.13.12", "2024-01-29"),
-    ("metallb", "0.14.9", "2025-06-03"),
-    ("metallb", "0.15.3", "2026-05-20"),
-    ("kubernetes", "1.33.13", "2026-06-28"),
-    ("kubernetes", "1.34.11", "2026-10-27"),
-    ("kubernetes", "1.35.8", "2027-02-28"),
-    ("kubernetes", "1.36.4", "2027-06-28"),
-    ("kubernetes", "1.37.0", "2027-10-28"),
-]
-
-
-@pytest.mark.parametrize(("kind", "version", "last"), ENDS)
+@pytest.mark.parametrize(
+    ("kind", "version", "last"), [("istio", "1.30.7", "2026-11-30"), ("metallb", "0.15.3", "2026-05-20")]
+)
 def test_the_end_of_support_warns_from_the_day_after_and_never_refuses(
     kind: str, version: str, last: str
 ) -> None:
@@ -290,19 +277,6 @@ def test_the_earlier_of_two_ends_is_applied_and_the_other_named() -> None:
 def test_upstreams_order(kind: str, before: str, later: str) -> None:
     steps = order_of(book(), kind, "any")
     assert steps.index(before) < steps.index(later)
-
-
-def test_lines_in_upstreams_order_oldest_first() -> None:
-    assert lines(book(), "consul") == ("1.20", "1.21", "1.22", "2.0")
-    assert lines(book(), "istio-ambient") == ("1.27", "1.28", "1.29", "1.30", "1.31")
-    assert lines(book(), "linkerd") == ("2.17", "2.18", "2.19", "2.20")
-
-
-def test_the_newest_seen_release_of_a_line() -> None:
-    assert latest_patch(book(), "istio", "1.30") == "1.30.7"
-    assert latest_patch(book(), "linkerd", "2.20") == "edge-26.9.1"
-    assert latest_patch(book(), "linkerd", "2.17") is None
-    assert latest_patch(book(), "istio", "1.99") is None
 
 
 @pytest.mark.parametrize(
