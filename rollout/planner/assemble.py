@@ -67,7 +67,7 @@ class Hopping:
 
     @property
     def _subjects(self) -> str:
-        return "+".join(leg.subject for leg in self.legs)
+        return "+".join(dict.fromkeys(leg.subject for leg in self.legs))
 
     def _installed(self, turn: tuple[Turn, ...]) -> dict[tuple[str, str], str]:
         return {

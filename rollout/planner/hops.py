@@ -1,15 +1,9 @@
-"""From targets to hops, and from hops to groups that share one walk over the nodes.
-
-Every walk takes each gateway node out once, and every time that happens each VIP's next-hops change twice, which
-costs kept-alive connections at a ToR without resilient hashing. So hops of different subjects share a walk wherever
-the support tables allow their versions side by side.
-"""
+"""From targets to hops with their recipes, and which hops may share one walk over the nodes."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from functools import cache
 
 from rollout.model.plan import Hop, Target
 from rollout.model.recipe import (
@@ -43,12 +37,16 @@ def legs_of(request: Request, targets: Collection[Target]) -> tuple[Leg, ...]:
             jump_is_legal(request, leg)
         return direct
     fleet = start(request.site, request.observed, request.roles)
-    goal = {target.subject: target.after for target in targets}
+    hops = find(request.book, standing_of(fleet), *wish_of(request, targets))
+    return tuple(leg_of(request, hop) for hop in hops)
+
+
+def wish_of(request: Request, targets: Collection[Target]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Goal and versions to pass through, as the path search takes them."""
     via: defaultdict[str, list[str]] = defaultdict(list)
     for subject, version in request.via:
         via[subject].append(version)
-    hops = find(request.book, standing_of(fleet), goal, via)
-    return tuple(leg_of(request, hop) for hop in hops)
+    return {target.subject: target.after for target in targets}, via
 
 
 def leg_of(request: Request, hop: Hop) -> Leg:
@@ -101,33 +99,11 @@ def alone(legs: Sequence[Leg]) -> Groups:
     return tuple((leg,) for leg in legs)
 
 
-def grouped(request: Request, legs: Sequence[Leg]) -> Groups:
-    """The fewest walks: the hops stay in their order and are cut into runs that may share one.
-
-    Dynamic programming over where the last run begins; among equals the one with fewer runs, then the longer first.
-    """
-
-    @cache
-    def best(end: int) -> tuple[int, int, tuple[int, ...]]:
-        if end == 0:
-            return 0, 0, ()
-        choices = []
-        for begin in range(end):
-            if end - begin == 1 or _together(request, legs[begin:end]):
-                walks, runs, cuts = best(begin)
-                choices.append((walks + _walks(legs[begin:end]), runs + 1, (*cuts, begin)))
-        return min(choices)
-
-    cuts = best(len(legs))[2]
-    ends = (*cuts[1:], len(legs)) if cuts else ()
-    return tuple(tuple(legs[a:b]) for a, b in zip(cuts, ends, strict=True))
-
-
-def _walks(legs: Sequence[Leg]) -> bool:
+def walks(legs: Sequence[Leg]) -> bool:
     return any(isinstance(stage, NodesStage) for leg in legs for stage in leg.recipe.stages)
 
 
-def _together(request: Request, legs: Sequence[Leg]) -> bool:
+def together(request: Request, legs: Sequence[Leg]) -> bool:
     """One hop of each mover, and every version of every one of them supported beside every Kubernetes among them."""
     movers = [(leg.subject, leg.hop.component) for leg in legs]
     if len(set(movers)) < len(movers):
@@ -150,11 +126,13 @@ def names_of(groups: Groups) -> tuple[tuple[str, str], ...]:
     """For each group what stands before its waves' names and its keys; nothing in a plan of one group."""
     if len(groups) == 1:
         return (("", ""),)
-    return tuple(
-        (", ".join(f"{label(leg.hop)} {leg.version}" for leg in legs) + ": ", f"hop{number}/")
-        for number, legs in enumerate(groups, 1)
-    )
+    return tuple((f"{_label(legs)}: ", f"hop{number}/") for number, legs in enumerate(groups, 1))
 
 
-def label(hop: Hop) -> str:
-    return f"{hop.subject} {hop.component}".strip()
+def _label(legs: Sequence[Leg]) -> str:
+    """Such as ``istio 1.31.1, kubernetes apiserver and kubelet 1.36.1``."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for leg in legs:
+        found.setdefault((leg.subject, leg.version), []).append(leg.hop.component)
+    words = ((subject, " and ".join(components), version) for (subject, version), components in found.items())
+    return ", ".join(" ".join(filter(None, each)) for each in words)

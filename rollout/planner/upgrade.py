@@ -11,7 +11,8 @@ from typing import Any
 from rollout.model.plan import Plan, PlanKind, Target
 from rollout.model.site import Site
 from rollout.planner.goals import targets_of
-from rollout.planner.hops import alone, grouped, legs_of
+from rollout.planner.hops import alone, legs_of
+from rollout.planner.interleave import fewest_walks
 from rollout.planner.leg import Leg
 from rollout.planner.preconditions import (
     charts_are_at_rest,
@@ -46,8 +47,8 @@ def plan_upgrade(first: Request | Site, *rest: Any) -> Plan:
 def in_fewest_walks(request: Request, draft: Draft, legs: Sequence[Leg]) -> Plan:
     """Hops that share a walk pass through states that the path did not ask about: if one breaks a rule, each walks
     alone, as the path has it."""
-    groups = grouped(request, legs)
-    if len(groups) == len(legs):
+    groups = fewest_walks(request, draft.targets, legs)
+    if groups == alone(legs):
         return produce(request, draft, groups)
     try:
         return produce(request, draft, groups)

@@ -9,7 +9,8 @@ from typing import Any
 from rollout.model.plan import Target
 from rollout.planner.canonical import plain
 from rollout.planner.goals import targets_of
-from rollout.planner.hops import Groups, grouped, legs_of
+from rollout.planner.hops import Groups, legs_of
+from rollout.planner.interleave import fewest_walks
 from rollout.planner.preconditions import goes_up, versions_are_known
 from rollout.planner.render import hop_words
 from rollout.planner.request import Request
@@ -31,7 +32,7 @@ class Way:
         for legs in self.groups:
             for place, leg in enumerate(legs):
                 number += 1
-                shared = "" if place == 0 else "   (in the same walk over the nodes)"
+                shared = "" if place == 0 else "   (together with the hop before)"
                 yield f"  {number}. {hop_words(leg.hop)}{shared}"
 
     def document(self) -> dict[str, Any]:
@@ -47,4 +48,4 @@ def way_of(request: Request) -> Way:
     versions_are_known(request, targets)
     for target in targets:
         goes_up(request, target)
-    return Way(targets, grouped(request, legs_of(request, targets)))
+    return Way(targets, fewest_walks(request, targets, legs_of(request, targets)))
