@@ -91,6 +91,7 @@ class Progress:
                 self._line(Text(f"  {event.outcome}: {event.detail}".rstrip(": ")))
 
     def _finished(self, event: StepFinished) -> None:
+        self._aside.discard(event.step.node or "")
         mark = Text("  ✓ ", style="green") if event.outcome == "done" else Text("  = ", style="dim")
         seconds = event.took.total_seconds()
         self._line(mark + Text(f"[{event.number}/{event.total}] {words(event.step.effect)}  {seconds:.1f}s"))
@@ -114,16 +115,18 @@ class Progress:
             self._console.print(text, soft_wrap=True)
 
     def _panel(self) -> RenderableType:
-        rows: list[RenderableType] = [Text(self._title, style="bold"), *self._recent]
+        rows: list[RenderableType] = [_fit(Text(self._title, style="bold")), *map(_fit, self._recent)]
         if self._current is not None:
-            rows += [self._step_line(self._current), self._bar(self._current)]
+            rows += [_fit(self._step_line(self._current)), self._bar(self._current)]
         rows.append(self._footer())
         return Group(*rows)
 
     def _step_line(self, step: StepStarted) -> Text:
-        return Text("  ▸ ", style="cyan") + Text(
-            f"[{step.number}/{step.total}] {step.wave} · {step.stage} · {words(step.step.effect)}"
-        )
+        """Where it is comes first: with many racks in a wave the end of the line may not fit."""
+        at = step.place
+        where = f"wave {at.number}/{at.waves}, {at.step} of {at.steps}: " if at and at.waves > 1 else ""
+        rest = f"[{step.number}/{step.total}] {where}{step.wave} · {step.stage} · {words(step.step.effect)}"
+        return Text("  ▸ ", style="cyan") + Text(rest)
 
     def _bar(self, step: StepStarted) -> Table:
         grid = Table.grid(padding=(0, 1))
@@ -137,10 +140,19 @@ class Progress:
             parts.append(f"gateways in RIB {seen.in_rib}/{seen.total} (min {self._minimum}){_worst(seen)}")
             parts.append(f"ready {seen.ready}/{seen.total}")
             parts.append(f"probes lost {seen.lost}")
+        if self._aside:
+            parts.append(f"put aside {len(self._aside)}")
         lost = self._lost()
         if lost is not None:
             parts.append(f"requests lost {lost}")
         return Text("   " + "  │  ".join(parts), style="dim")
+
+
+def _fit(text: Text) -> Text:
+    """One line stays one line: a panel that grows and shrinks cannot be read."""
+    fitted = text.copy()
+    fitted.no_wrap, fitted.overflow = True, "ellipsis"
+    return fitted
 
 
 def _worst(seen: GatewaysSampled) -> str:

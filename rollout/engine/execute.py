@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import Protocol
 
 from rollout.engine.outcome import StepOutcome, Word
-from rollout.model.event import Observer, StepFinished, StepHeld, StepSkipped, StepStarted
+from rollout.model.event import Observer, StepFinished, StepHeld, StepSkipped, StepStarted, WavePlace
 from rollout.model.plan import Plan, Stage, Wave
 from rollout.model.step import AwaitGateways, ProbeVips, Soak, Step, TakeSnapshot
 
@@ -29,6 +30,16 @@ class _Place:
     wave: Wave
     stage: Stage
     step: Step
+    at: WavePlace
+
+
+def _places(plan: Plan) -> Iterator[_Place]:
+    sizes = [sum(len(stage.steps) for stage in wave.stages) for wave in plan.waves]
+    numbered = plan.numbered()
+    for turn, size in enumerate(sizes, 1):
+        for inside, (number, wave, stage, step) in enumerate(islice(numbered, size), 1):
+            at = WavePlace(turn, len(sizes), inside, size)
+            yield _Place(number, plan.steps, wave, stage, step, at)
 
 
 def execute(
@@ -44,8 +55,8 @@ def execute(
     recorded as skipped, and tried again before anything that reaches beyond one node, and at the end.
     """
     walk = _Walk(once, attempt, observer, frozenset(spare), plan.options.max_fail)
-    for number, wave, stage, step in plan.numbered():
-        stopped = walk.go(_Place(number, plan.steps, wave, stage, step))
+    for place in _places(plan):
+        stopped = walk.go(place)
         if stopped is not None:
             return stopped
     return walk.take_up()
@@ -106,7 +117,7 @@ class _Walk:
 
     def _made(self, place: _Place) -> StepOutcome:
         names = place.wave.name, place.stage.name
-        self.observer(StepStarted(*names, place.number, place.total, place.step))
+        self.observer(StepStarted(*names, place.number, place.total, place.step, place.at))
         return self.attempt(place.step)
 
     def _may_fail(self, place: _Place, outcome: StepOutcome) -> bool:

@@ -11,12 +11,23 @@ from rollout.model.step import Step
 
 
 @dataclass(frozen=True, slots=True)
+class WavePlace:
+    """Which wave of how many a step is in, and where in it."""
+
+    number: int
+    waves: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted:
     wave: str
     stage: str
     number: int
     total: int
     step: Step
+    place: WavePlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,15 @@ from io import StringIO
 from rich.console import Console
 
 from rollout.cli.progress import Progress
-from rollout.model.event import GatewaysSampled, RunFinished, StepFinished, StepHeld, StepStarted
+from rollout.model.event import (
+    GatewaysSampled,
+    RunFinished,
+    StepFinished,
+    StepHeld,
+    StepSkipped,
+    StepStarted,
+    WavePlace,
+)
 from rollout.model.gate import Finding, Verdict
 from rollout.model.step import Cordon, Step
 
@@ -47,3 +55,25 @@ def test_on_a_terminal_wave_step_gateways_and_losses_are_in_sight() -> None:
 
 def test_without_a_load_no_count_of_lost_requests_is_claimed() -> None:
     assert "requests lost" not in shown(terminal=True, lost=None)
+
+
+def test_where_in_its_wave_a_step_is_stands_before_what_may_not_fit() -> None:
+    stream = StringIO()
+    console = Console(file=stream, force_terminal=True, width=60, highlight=False, color_system=None)
+    with Progress("upgrade", console=console) as progress:
+        wave = "racks r1, r2, r3, r4 and 7 more"
+        progress.observe(StepStarted(wave, "workers", 71, 354, STEP, WavePlace(5, 13, 18, 38)))
+        console.print(progress._panel())
+    lines = [line for line in stream.getvalue().splitlines() if "71/354" in line]
+    assert lines
+    assert all("wave 5/13, 18 of 38: racks r1" in line for line in lines)
+    assert all(len(line) <= 60 for line in lines)
+
+
+def test_a_node_that_is_put_aside_is_said_once_with_its_reason() -> None:
+    stream = StringIO()
+    console = Console(file=stream, width=120, highlight=False, color_system=None)
+    with Progress("upgrade", console=console) as progress:
+        progress.observe(StepSkipped(71, 354, STEP, "r1n1 is NotReady\n  next: look"))
+        progress.observe(StepSkipped(72, 354, STEP, "r1n1 was put aside"))
+    assert stream.getvalue().splitlines() == ["upgrade", "  ⤼ r1n1 put aside at 71/354: r1n1 is NotReady"]
