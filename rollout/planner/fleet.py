@@ -246,11 +246,13 @@ def _without(fleet: Fleet, key: Component, versions: tuple[str, ...]) -> Fleet:
 
 def injected(fleet: Fleet, mesh: str) -> tuple[str, ...]:
     """What a proxy that starts now gets: the charts' pin, or the control plane's own; () where nobody can say."""
-    pins = {i.data_plane for (owner, *_), i in fleet.releases.items() if owner == mesh and i.data_plane}
     subject, kind = fleet.subjects.get(mesh), fleet.kind(mesh)
+    if kind not in INJECTED:
+        return ()
+    pins = {i.data_plane for (owner, *_), i in fleet.releases.items() if owner == mesh and i.data_plane}
     if pins and (subject is None or subject.method != "revision"):
         return tuple(sorted(pins))
-    return fleet.versions(mesh, LEADERS[kind][0]) if kind in INJECTED else ()
+    return fleet.versions(mesh, LEADERS[kind][0])
 
 
 def _scattered(fleet: Fleet, node: str) -> Fleet:

@@ -34,6 +34,7 @@ class _Walked:
     observed: Observed
     states: tuple[State, ...]
     judged: Sequence[Judged]
+    restarts: Mapping[str, RuleVerdict]
 
 
 def prove(
@@ -47,6 +48,8 @@ def prove(
     walked = _walk(start(site, observed, roles), observed, book, waves)
     _require_known(walked)
     _require_rules(walked)
+    for key, verdict in walked.restarts.items():
+        require(verdict, where=f"if a pod restarts at {key}")
     _require_n1(walked)
     proof = _proof(walked, book, waves)
     for moves in proof.windows:
@@ -72,7 +75,7 @@ def describe(
 def _walk(begin: Fleet, observed: Observed, book: RuleBook, waves: tuple[Wave, ...]) -> _Walked:
     judgements = Judgements(book, tuple(begin.subjects[name] for name in sorted(begin.subjects)))
     passed = tuple(states(begin, waves, judgements))
-    return _Walked(begin, observed, passed, judgements.judged)
+    return _Walked(begin, observed, passed, judgements.judged, judgements.restarts)
 
 
 def _proof(walked: _Walked, book: RuleBook, waves: tuple[Wave, ...]) -> Proof:

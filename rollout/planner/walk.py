@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from rollout.model.plan import Wave
 from rollout.model.proof import ProvenSubject
 from rollout.model.step import Step
-from rollout.planner.components import KUBERNETES
-from rollout.planner.fleet import Component, Fleet, after, during
-from rollout.planner.judge import Offence, offences, verdicts
+from rollout.planner.components import INJECTED, KUBERNETES, proxy_of
+from rollout.planner.fleet import Component, Fleet, after, during, injected
+from rollout.planner.judge import Offence, Versions, offences, verdicts
 from rollout.rules.book import RuleBook
 from rollout.rules.evaluate import RuleVerdict
 
 Key = tuple[tuple[Component, tuple[str, ...]], ...]
+Merged = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
+"""A subject and its versions, those that a proxy would restart with counted in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class Judgements:
     subjects: tuple[ProvenSubject, ...]
     found: dict[Key, int] = field(default_factory=dict)
     judged: list[Judged] = field(default_factory=list)
+    restarts: dict[str, RuleVerdict] = field(default_factory=dict)
+    _asked: set[Merged] = field(default_factory=set)
+    _known: frozenset[Offence] | None = None
 
     def number(self, fleet: Fleet) -> int:
         key = versions_of(fleet)
@@ -74,6 +79,41 @@ class Judgements:
                 unchecked.append(f"{subject.name}: {error}")
         return Judged(key, tuple(dict.fromkeys(said)), frozenset(apart), tuple(unchecked))
 
+    def restart(self, step: str, fleet: Fleet, source: Fleet) -> None:
+        """Pods restart whenever they like: what is injected now must be legal beside all that runs.
+
+        ``source`` is whose charts inject: while a control plane rolls, they are those that it will have.
+        Fills ``restarts``, the first step for each broken rule first; what the start broke is no news.
+        """
+        new: set[Offence] = set()
+        for subject in self.subjects:
+            merged = _with_restarts(subject, fleet, source)
+            if merged not in self._asked:
+                self._asked.add(merged)
+                new |= self._leak(step, subject, dict(merged[1]))
+        if self._known is None:
+            self._known, self.restarts = frozenset(new), {}
+
+    def _leak(self, step: str, subject: ProvenSubject, versions: Versions) -> frozenset[Offence]:
+        try:
+            apart = offences(self.book, subject, versions, ()) - (self._known or frozenset())
+            said = verdicts(self.book, subject, versions, ()) if apart else ()
+        except ValueError:
+            return frozenset()
+        for verdict in said:
+            if verdict.refuses:
+                self.restarts.setdefault(step, verdict)
+        return apart
+
+
+def _with_restarts(subject: ProvenSubject, fleet: Fleet, source: Fleet) -> Merged:
+    """As it runs where nobody can say what is injected, or where each revision injects its own."""
+    name, proxy = subject.name, proxy_of(subject.kind)
+    mine = {component: fleet.versions(name, component) for owner, component in fleet.counts if owner == name}
+    if subject.kind in INJECTED and subject.method != "revision" and mine.get(proxy):
+        mine[proxy] = tuple(sorted({*mine[proxy], *injected(source, name)}))
+    return name, tuple(sorted((component, found) for component, found in mine.items() if found))
+
 
 def versions_of(fleet: Fleet) -> Key:
     found = ((key, fleet.versions(*key)) for key in sorted(fleet.counts))
@@ -91,14 +131,18 @@ def steps_of(waves: Iterable[Wave]) -> Iterator[tuple[int, Step]]:
 def states(fleet: Fleet, waves: Iterable[Wave], judgements: Judgements) -> Iterator[State]:
     """One for the start, then one for every step that changes a count, a version, or who serves."""
     number = judgements.number(fleet)
+    judgements.restart("start", fleet, fleet)
     yield State("start", number, fleet, -1)
     for wave, step in steps_of(waves):
         between = during(fleet, step)
-        if between is not None:
-            yield State(step.key, judgements.number(between), between, wave, during=True)
         then = after(fleet, step)
+        if between is not None:
+            judgements.restart(step.key, between, then)
+            yield State(step.key, judgements.number(between), between, wave, during=True)
+        before, number = number, judgements.number(then) if then.counts is not fleet.counts else number
+        if number != before or then.releases is not fleet.releases:
+            judgements.restart(step.key, then, then)
         if changed(fleet, then):
-            number = judgements.number(then) if then.counts is not fleet.counts else number
             yield State(step.key, number, then, wave)
         fleet = then
 

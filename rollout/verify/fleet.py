@@ -124,13 +124,18 @@ class Fleet:
             case _:
                 pass
 
-    def injected(self, mesh: str) -> tuple[str, ...]:
-        """What a proxy gets that starts now, as far as the charts and the control plane tell."""
+    def injected(self, mesh: str, coming: str | None = None) -> tuple[str, ...]:
+        """What a proxy gets that starts now, as far as the charts and the control plane tell.
+
+        ``coming`` is what the control plane is on its way to: its charts are there before it is.
+        """
+        kind = self.kind(mesh)
+        if kind not in INJECTING:
+            return ()
         pins = {pin or "" for (owner, *_), (_, pin) in self.charts.items() if owner == mesh} - {""}
         if pins and self.methods.get(mesh) != "revision":
             return tuple(sorted(pins))
-        kind = self.kind(mesh)
-        return self.running((mesh, LEADERS[kind][0])) if kind in INJECTING else ()
+        return (coming,) if coming else self.running((mesh, LEADERS[kind][0]))
 
     def orphans(self, step: Step) -> str:
         """The version of proxies that the removed chart is the revision of; empty where nothing depends on it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from rollout.verify.data import Rules
 from rollout.verify.document import Step
-from rollout.verify.evaluate import LEADERS, Judge, Pair, Said
+from rollout.verify.evaluate import LEADERS, Judge, Pair, Running, Said
 from rollout.verify.finding import Counterexample
 from rollout.verify.fleet import CONTROL, ISSUERS, Component, Fleet, Mix
 from rollout.verify.releases import Unplaced
@@ -36,6 +36,8 @@ class State:
 LEADING = frozenset({"AwaitControlPlane", "AwaitVersion", "MoveServer", "RemoveChart", "ReplaceAgents"})
 """Effects that can move a control plane, or what counts as the subject's own version."""
 
+CHARTS = frozenset({"InstallChart", "RemoveChart"})
+
 Undone = tuple[str, str, str]
 """Subject, from, to: a leader's move taken back."""
 
@@ -52,22 +54,29 @@ class Replay:
         self.undone: dict[Undone, str] = {}
         self.wave_control: list[set[str]] = [set() for _ in range(waves)]
         self.wave_gateways: list[set[str]] = [set() for _ in range(waves)]
+        self._asked: set[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = set()
+        self._leaks: set[Pair] = set()
         self._numbers: dict[tuple[tuple[Component, tuple[str, ...]], ...], int] = {}
 
     def states(self, steps: Iterator[Step]) -> Iterator[State]:
         """Raises Counterexample for the first state or step that breaks a rule."""
         yield self._state("start", during=False)
+        self._restart("start", self.fleet.mix())
         for step in steps:
             self.visits.step(step, self.fleet.serving if self.fleet.takes(step) else 0)
             self._touches(step)
             self._sources(step)
             mixed = self._mixed(step)
             if mixed is not None:
+                self._restart(step.key, mixed, coming=self.fleet.rolling(step))
                 yield State(step.key, self._configuration(mixed, step.key), self.fleet.serving, True)
             before, counts = self.fleet.version, self._leaders() if step.do in LEADING else {}
             self.fleet.apply(step)
             if self.fleet.version != before:
                 self._moves(step, counts)
+            if self.fleet.version != before or step.do in CHARTS:
+                self._restart(step.key, self.fleet.mix())
+            if self.fleet.version != before:
                 yield self._state(step.key, during=False)
         self.visits.end()
 
@@ -88,6 +97,32 @@ class Replay:
             if orphans:
                 text = f"{mesh} proxies at {orphans} still run when their revision is removed"
                 raise Counterexample("VERIFY-REVISION-01", text, step=step.key)
+
+    def _restart(self, step: str, mix: Mix, coming: tuple[Component, str] | None = None) -> None:
+        """A pod may restart at any time, and what it would get must be legal beside all that runs."""
+        for name, kind in self.fleet.kinds.items():
+            proxy = self.fleet.proxy(name)
+            if self.fleet.methods[name] == "revision" or not mix.get(proxy):
+                continue
+            given = self.fleet.injected(name, coming[1] if coming and coming[0][0] == name else None)
+            mine = {component: found for (owner, component), found in mix.items() if owner == name}
+            mine[proxy[1]] = tuple(sorted({*mine[proxy[1]], *given}))
+            self._restarted(step, Judge(self.rules, kind, self.fleet.methods[name]), mine)
+
+    def _restarted(self, step: str, judge: Judge, mine: Running) -> None:
+        key = judge.kind, tuple(sorted(mine.items()))
+        if key in self._asked:
+            return
+        self._asked.add(key)
+        try:
+            found = judge.offences(mine, ())
+        except Unplaced:
+            return
+        if step == "start":
+            self._leaks |= found
+        for rule, versions in sorted(found - self._leaks, key=lambda pair: pair[0]):
+            names = ", ".join(f"{component} {version}" for component, version in sorted(versions))
+            raise Counterexample(rule, f"a pod that restarts now would bring together {names}", step=step)
 
     def _mixed(self, step: Step) -> Mix | None:
         """Old and new beside each other while a fleet-wide wait is at work."""

@@ -80,7 +80,10 @@ def refused(
     return caught.value
 
 
-CONTROL: tuple[Effect, ...] = (AwaitControlPlane("istio", NEW),)
+CHART = InstallChart("istio", "istiod", "istio-system", "istiod", NEW)
+HELD = replace(CHART, data_plane=OLD)
+CONTROL: tuple[Effect, ...] = (HELD, AwaitControlPlane("istio", NEW), CHART)
+"""New proxies are held back until the control plane is there."""
 
 
 def visit(node: str, version: str = NEW) -> tuple[Effect, ...]:
@@ -135,8 +138,7 @@ def test_only_a_gateway_nodes_withdrawal_costs_a_gateway() -> None:
 def test_a_drained_nodes_pods_come_back_with_what_is_injected_now() -> None:
     moved = through(fleet(), AwaitControlPlane("istio", NEW), EvictAll("r1n3"))
     assert moved.versions("istio", "proxy") == (OLD, NEW)
-    pinned = InstallChart("istio", "istiod", "istio-system", "istiod", NEW, OLD)
-    held = through(fleet(), pinned, AwaitControlPlane("istio", NEW), EvictAll("r1n3"))
+    held = through(fleet(), HELD, AwaitControlPlane("istio", NEW), EvictAll("r1n3"))
     assert held.versions("istio", "proxy") == (OLD,), "the chart holds new proxies back"
 
 
@@ -191,7 +193,7 @@ def test_a_control_plane_two_ahead_of_its_proxies_is_refused_with_the_numbers() 
     error = refused(CONTROL, small=small, observed=old)
     assert error.rule == "ISTIO-SKEW-01"
     assert "1.29.5" in str(error)
-    assert error.where == "during 0/0/AwaitControlPlane", "it is so as soon as the first new replica runs"
+    assert error.where == "during 0/1/AwaitControlPlane", "it is so as soon as the first new replica runs"
 
 
 def test_a_data_plane_ahead_of_its_control_plane_is_refused() -> None:
@@ -271,3 +273,16 @@ def test_configurations_are_few_however_many_nodes_move() -> None:
     said = proof(CONTROL, *((Evict(node, "istio", NEW),) for node in nodes), small=small)
     assert len(said.states) == len(nodes) + 3
     assert len(said.configurations) == 5
+
+
+def test_a_pod_that_restarts_while_the_control_plane_rolls_must_not_run_ahead_of_it() -> None:
+    """Without a pin a proxy injected now is new while an old istiod may still answer it."""
+    error = refused((CHART, AwaitControlPlane("istio", NEW)))
+    assert error.rule == "ISTIO-SKEW-01"
+    assert error.where.startswith("if a pod restarts at 0/1/AwaitControlPlane")
+    assert proof(CONTROL, visit("r1n1")).no_return is None
+
+
+def test_letting_new_proxies_go_before_their_control_plane_is_there_is_refused() -> None:
+    held = InstallChart("istio", "istiod", "istio-system", "istiod", OLD, NEW)
+    assert refused((held,)).rule == "ISTIO-SKEW-01"

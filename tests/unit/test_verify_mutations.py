@@ -302,6 +302,12 @@ def test_the_negative_control_is_refuted_even_with_every_gate() -> None:
     assert refuted(deepcopy(document)).rule == "VERIFY-GATE-01"
     for stage, index in steps(document):
         stage[index]["gates"] = ["GW-N1-NOW", "GW-N1-WITHOUT", "NODE-FREE", "GW-ROUTE-GONE"]
+    assert refuted(deepcopy(document)).rule == "ISTIO-SKEW-01", (
+        "a pod that restarts early runs ahead of istiod"
+    )
+    for stage, index in steps(document):
+        if stage[index]["effect"]["do"] == "InstallChart":
+            stage[index]["effect"]["data_plane"] = "1.30.3"
     assert refuted(document).rule == "PLAN-N1-01"
 
 
