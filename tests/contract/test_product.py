@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from roles.istio.role import IstioRole
 from rollout.adapters.helm import HelmCharts
 from rollout.adapters.kube.api import connect
 from rollout.adapters.kube.cluster import KubeCluster
@@ -15,6 +16,7 @@ from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
+from rollout.model.role import AgentKind
 from rollout.model.site import ChartSource, ChartSourceKind, Gateway, Site
 from rollout.site.load import load_site
 from tests.contract.target import Api, Target, eventually
@@ -117,6 +119,61 @@ def test_ready_gateway_nodes_come_from_endpoint_slices(
     gateway: Gateway = replace(site.gateways[0], name="gw", namespace=space)
     wanted = {pod["spec"]["nodeName"] for pod in pods(api, space, "gw")}
     eventually(lambda: cluster.ready_gateway_nodes(gateway) == wanted)
+
+
+def test_agents_are_found_by_label_and_narrowed_to_a_node(
+    api: Api, cluster: KubeCluster, site: Site, space: str
+) -> None:
+    class Web(IstioRole):
+        def agents(self) -> tuple[AgentKind, ...]:
+            return (AgentKind("web", space, (("app", "web"),), "main"),)
+
+    deployed(api, space, workload("Deployment", "web", "example.com/web:v1.2.3", replicas=2))
+    narrowed = KubeCluster(site, {"istio": Web(site, site.mesh("istio"))})
+    seen = [a for a in narrowed.agents() if a.component == "web"]
+    assert {(a.subject, a.version, a.ready) for a in seen} == {("istio", "1.2.3", True)}
+    here = [a for a in narrowed.agents(seen[0].node) if a.component == "web"]
+    assert {a.pod for a in here} == {a.pod for a in seen if a.node == seen[0].node}
+    kubelets = {a.node: a.version for a in cluster.agents() if a.component == "kubelet"}
+    assert kubelets.keys() == {node.name for node in cluster.nodes()}
+    assert all(version[0].isdigit() for version in kubelets.values())
+
+
+def test_one_node_is_read_alone(cluster: KubeCluster) -> None:
+    name = cluster.nodes()[0].name
+    assert cluster.nodes(name) == (cluster.nodes()[0],)
+    assert cluster.nodes("nobody") == ()
+
+
+def test_a_drain_would_evict_a_deployments_pod_and_leave_a_daemonsets(
+    api: Api, cluster: KubeCluster, space: str
+) -> None:
+    deployed(api, space, workload("Deployment", "web", replicas=1))
+    assert (
+        api.call("POST", f"/apis/apps/v1/namespaces/{space}/daemonsets", workload("DaemonSet", "daemon")).code
+        == 201
+    )
+    eventually(lambda: bool(pods(api, space, "daemon")))
+    (web,) = pods(api, space, "web")
+    found = cluster.evictable(web["spec"]["nodeName"])
+    assert (space, web["metadata"]["name"]) in found
+    daemons = {(space, pod["metadata"]["name"]) for pod in pods(api, space, "daemon")}
+    assert not daemons & set(found)
+
+
+def test_a_partition_reaches_the_statefulset_and_keeps_its_other_fields(
+    api: Api, cluster: KubeCluster, space: str
+) -> None:
+    path = f"/apis/apps/v1/namespaces/{space}/statefulsets"
+    body = workload("StatefulSet", "server", replicas=1)
+    body["spec"]["serviceName"] = "server"
+    api.call("POST", path, body)
+    cluster.set_partition(space, "server", 1)
+    spec = api.get(f"{path}/server")["spec"]
+    assert spec["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
+    assert spec["replicas"] == 1
+    with pytest.raises(StepFailed, match="nobody"):
+        cluster.set_partition(space, "nobody", 1)
 
 
 def test_a_command_in_a_container_succeeds_or_says_why_not(api: Api, site: Site, space: str) -> None:
