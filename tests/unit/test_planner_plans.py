@@ -12,14 +12,16 @@ import pytest
 
 from rollout.engine.observe import observe
 from rollout.errors import RackrollError
-from rollout.model.plan import Plan
+from rollout.model.plan import Options, Plan
 from rollout.model.site import Site
 from rollout.planner.bringup import plan_bringup
 from rollout.planner.codec import dump, load, read_plan, to_document
+from rollout.planner.maintain import plan_maintain
 from rollout.planner.naive import is_negative_control, plan_naive_upgrade
 from rollout.planner.refuse import RuleRefused
 from rollout.planner.render import render_plan
-from rollout.planner.request import asked
+from rollout.planner.request import Request, asked
+from rollout.planner.rollback import plan_rollback
 from rollout.planner.titles import title
 from rollout.planner.upgrade import plan_upgrade
 from rollout.rules.n1 import floor
@@ -256,10 +258,23 @@ def _bringup(small: Site) -> Plan:
     return plan_bringup(small, observe(live), live.roles)
 
 
-def _lab_upgrade() -> Plan:
+def _lab(runs: str = "1.30.3", metallb: str = "0.16.1", options: Options | None = None) -> Request:
     lab = load_site(ROOT / "inventory" / "lab")
-    _, live = running(lab)
-    return plan_upgrade(lab, observe(live), live.roles, "istio", "1.31.1")
+    lab = replace(lab, metallb=replace(lab.metallb, version=metallb))
+    return asked(lab, observe(running(lab, runs)[1]), roles(lab), options=options)
+
+
+def _lab_upgrade() -> Plan:
+    return plan_upgrade(replace(_lab(), targets=(("istio", "1.31.1"),)))
+
+
+def _lab_metallb() -> Plan:
+    return plan_upgrade(replace(_lab(metallb="0.15.2"), targets=(("metallb", "0.16.1"),)))
+
+
+def _lab_maintain() -> Plan:
+    limited = _lab(options=Options(limit="rack:r2"))
+    return plan_maintain(limited, ("apt-get", "-y", "dist-upgrade"), "kernel patches")
 
 
 @pytest.mark.parametrize(
@@ -267,6 +282,9 @@ def _lab_upgrade() -> Plan:
     [
         ("lab-bringup.txt", lambda: _bringup(load_site(ROOT / "inventory" / "lab"))),
         ("lab-upgrade-istio.txt", _lab_upgrade),
+        ("lab-upgrade-metallb.txt", _lab_metallb),
+        ("lab-maintain.txt", _lab_maintain),
+        ("lab-rollback-istio.txt", lambda: plan_rollback(_lab("1.31.1"), _lab_upgrade())),
     ],
 )
 def test_the_labs_plans_read_as_reviewed(name: str, plan: object) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from rollout.engine.observe import observe
 from rollout.errors import PlanRefused
 from rollout.model.observed import Observed
-from rollout.model.plan import Plan
+from rollout.model.plan import Options, Plan
+from rollout.model.policy import Approval, Purpose
 from rollout.model.site import Site
 from rollout.planner.bringup import plan_bringup
 from rollout.planner.naive import plan_naive_upgrade
@@ -177,3 +179,80 @@ def test_the_negative_control_still_obeys_the_skew_rules() -> None:
 
 def test_every_rule_of_ours_has_words() -> None:
     assert all(words and not words.endswith(".") for words in OURS.values())
+
+
+def test_a_rack_whose_loss_would_empty_a_vip_while_a_gateway_is_out_is_refused_with_the_arithmetic() -> None:
+    small = site((2, 1))
+    error = refused(small, seen(small), "1.31.1")
+    assert error.rule == "PLAN-N1-03"
+    assert "3 gateway nodes, 2 of them in failure domain feed-1 (rack r1)" in str(error)
+    assert "while r2n1 is out, losing feed-1 leaves 3 - 2 - 1 = 0" in str(error)
+
+
+def test_breaking_the_glass_overrides_it_is_said_loudly_and_has_to_be_signed() -> None:
+    small = site((2, 1))
+    reason = Options(break_glass="CVE-2026-1234 is exploited")
+    plan = plan_upgrade(asked(small, seen(small), roles(small), ("istio", "1.31.1"), options=reason))
+    assert plan.warnings[0] == "BREAK-GLASS: CVE-2026-1234 is exploited"
+    assert any(
+        text.startswith("PLAN-N1-03 overridden by break-glass: 3 gateway nodes") for text in plan.warnings
+    )
+    assert [(s.purpose, s.people) for s in plan.signatures] == [("break-glass", 1)]
+
+
+def test_breaking_the_glass_never_overrides_n_minus_1_itself() -> None:
+    small = site((1,))
+    with pytest.raises(RuleRefused, match="PLAN-N1-01"):
+        plan_upgrade(
+            asked(small, seen(small), roles(small), ("istio", "1.31.1"), options=Options(break_glass="now"))
+        )
+
+
+def test_where_all_gateways_share_one_failure_domain_the_plan_warns() -> None:
+    small = site((2, 2), feeds=1)
+    assert any(
+        "all 4 gateway nodes are in failure domain feed-1" in w
+        for w in upgrade(small, seen(small), "1.31.1").warnings
+    )
+
+
+def test_a_plan_carries_the_signatures_that_the_site_asks_for() -> None:
+    small = site()
+    policy = replace(small.policy, approvals=(Approval(Purpose.UPGRADE, 2), Approval(Purpose.ROLLBACK, 1)))
+    plan = upgrade(replace(small, policy=policy), seen(small), "1.31.1")
+    assert [(s.purpose, s.people) for s in plan.signatures] == [("upgrade", 2)]
+
+
+def test_what_runs_at_a_line_that_no_rule_knows_is_refused() -> None:
+    small = site()
+    found = seen(small)
+    odd = replace(found.proxies[0], version="1.12.4")
+    error = refused(small, replace(found, proxies=(odd, *found.proxies[1:])), "1.31.1")
+    assert error.rule == "PLAN-OBSERVED-02"
+    assert odd.pod in str(error)
+    charts = tuple(replace(c, version="1.12.4") if c.release == "istiod" else c for c in found.charts)
+    assert refused(small, replace(found, charts=charts), "1.31.1").rule == "PLAN-OBSERVED-02"
+
+
+def test_agents_that_nobody_saw_are_not_up_to_date() -> None:
+    small = site(metallb="0.15.2")
+    found = seen(small)
+    unseen = replace(found, agents=tuple(a for a in found.agents if a.component != "speaker"))
+    assert refused(small, unseen, "0.16.1", "metallb").rule == "PLAN-OBSERVED-03"
+
+
+def test_old_rules_are_said_to_be_old_and_fresh_ones_are_not() -> None:
+    small = site()
+    today = asked(small, seen(small), roles(small), ("istio", "1.31.1"))
+    read = today.book.oldest({"istio"})
+    fresh = plan_upgrade(replace(today, today=read + timedelta(days=90)))
+    assert not any("rules older than" in warning for warning in fresh.warnings)
+    assert fresh.rules_as_of == read.isoformat()
+    old = plan_upgrade(replace(today, today=read + timedelta(days=91)))
+    assert any("rules older than 90 days: istio of" in warning for warning in old.warnings)
+
+
+def test_a_patch_that_the_rules_have_not_seen_is_said_and_not_refused() -> None:
+    small = site()
+    plan = upgrade(small, seen(small), "1.31.99")
+    assert any("1.31.99: the newest 1.31 that the rules have seen is" in warning for warning in plan.warnings)
