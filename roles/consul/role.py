@@ -97,7 +97,7 @@ class ConsulRole(Charted):
             CommandStage("backup", f"back up {self.name}", (LOCAL,), self._mesh.backup),
             ChartsStage("chart", (CHART,), pin=True),
             ServersStage("servers", "server", self._mesh.namespace, SERVERS, self._mesh.servers),
-            ChartsStage("control plane", (CHART,), ("control-plane",), awaits_control_plane=True),
+            ChartsStage("control plane", (CHART,), ("control-plane",)),
             NodesStage("gateways and workloads", (RestartProxies("dataplane"),)),
         )
         notes = (RERENDER,) if self._mesh.gateways else ()
@@ -109,7 +109,7 @@ class ConsulRole(Charted):
                 f"Consul servers do not go back from {before} to {after}: older ones cannot read newer data"
             )
             fix = "restore the backup into servers of the older version, by hand"
-            raise NoRecipe("PLAN-DOWN-01", text, fix=fix)
+            raise NoRecipe("PLAN-BACK-01", text, fix=fix)
         if not self._mesh.backup:
             text = f"{self.name} names no backup command, and Consul's servers cannot go back without one"
             fix = f"set meshes[].backup of {self.name}: a command such as [consul, snapshot, save, FILE]"

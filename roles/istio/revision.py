@@ -1,8 +1,8 @@
 """Istio by revision: a second istiod beside the first, a tag that moves, and proxies that follow when they restart.
 
 Upstream's order (istio.io setup/upgrade/helm "Canary upgrade" and setup/upgrade/canary "Stable revision labels"):
-base, the new revision's istiod, the tag, workloads restarted, the old istiod removed, base once more with the new
-default revision. Namespaces and gateways name the tag, never a revision, so nothing of theirs is edited.
+base, the new revision's istiod, the tag, workloads restarted, the default revision moved, the old istiod removed.
+Namespaces and gateways name the tag, never a revision, so nothing of theirs is edited.
 
 Two minors at once are allowed for what is revisioned, because each proxy keeps to its own istiod. Gateways are part
 of that here: upstream's gateway chart is unrevisioned by default, ours carries the tag as ``revision``, so a gateway
@@ -16,14 +16,15 @@ from collections.abc import Sequence
 
 from roles.charted import NOT_INSTALLED, goes_down, newest
 from roles.istio.common import BASE, DATA_PLANE, ISTIOD, NAMESPACES, Istio
-from roles.istio.tag import tag_webhook
-from roles.istio.values import base_values, istiod_values
+from roles.istio.tag import default_validator, tag_webhook
+from roles.istio.values import istiod_values, revisioned_base_values
 from rollout.model.observed import ChartState
 from rollout.model.recipe import ChartsStage, CleanupStage, Recipe
 from rollout.model.role import ChartStep, Json
 from rollout.model.site import Mesh, Site
 
 TAG = "tag-"
+VALIDATOR = "validator-"
 EARLY = (
     "from the moment tag {tag} moves, any pod of its namespaces that restarts early gets {after}: "
     "a tag's unit is the namespace, not the rack [istio.io setup/upgrade/canary]"
@@ -59,7 +60,7 @@ class RevisionRole(Istio):
     def _values(self, step: ChartStep, version: str, data_plane: str | None) -> Json:
         match step.chart:
             case "base":
-                return base_values(self._mesh, revision_of(data_plane or version))
+                return revisioned_base_values(self._mesh)
             case "istiod":
                 return istiod_values(self._mesh, version, revision=revision_of(version))
             case _:
@@ -69,11 +70,13 @@ class RevisionRole(Istio):
         return {"istio.io/rev": self._mesh.tag}
 
     def parts(self) -> tuple[str, ...]:
-        return (_tag(self._mesh.version), *super().parts())
+        return (_validator(self._mesh.version), _tag(self._mesh.version), *super().parts())
 
     def objects(self, part: str) -> tuple[Json, ...]:
         if part.startswith(TAG):
             return (tag_webhook(self._mesh, part.removeprefix(TAG)),)
+        if part.startswith(VALIDATOR):
+            return (default_validator(self._mesh, part.removeprefix(VALIDATOR)),)
         return super().objects(part)
 
     def control_plane(self, version: str = "") -> tuple[str, str]:
@@ -97,8 +100,8 @@ class RevisionRole(Istio):
             "second control plane", (_release(after),), ("istiod",), awaits_control_plane=True
         )
         tag = ChartsStage(f"tag {self._mesh.tag}", (), parts=(_tag(after), NAMESPACES))
-        crds = () if down else (ChartsStage("CRDs", (BASE,), pin=True),)
-        default = ChartsStage("default revision", (BASE,), pin=down, stays=down)
+        crds = () if down else (ChartsStage("CRDs", (BASE,), parts=(_validator(before),)),)
+        default = ChartsStage("default revision", (), parts=(_validator(after),))
         old = CleanupStage(
             "first control plane", ((_release(before), self._mesh.namespace),) if before != after else ()
         )
@@ -109,6 +112,10 @@ class RevisionRole(Istio):
 
 def _release(version: str) -> str:
     return f"{ISTIOD}-{revision_of(version)}"
+
+
+def _validator(version: str) -> str:
+    return VALIDATOR + revision_of(version)
 
 
 def _tag(version: str) -> str:

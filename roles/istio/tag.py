@@ -1,4 +1,6 @@
-"""A revision tag is a webhook: it sends the pods of namespaces that name the tag to one revision's injector.
+"""What moves between revisions without belonging to either: the tag's injector, and who validates configuration.
+
+A revision tag is a webhook: it sends the pods of namespaces that name the tag to one revision's injector.
 
 Upstream renders it from the istiod chart and applies it by hand, because two releases cannot own one object and the tag
 must never be away in between: a pod that starts without its webhook starts without a sidecar.
@@ -54,4 +56,37 @@ def _webhook(
         "reinvocationPolicy": "Never",
         "rules": [created],
         "sideEffects": "None",
+    }
+
+
+def default_validator(mesh: Mesh, revision: str) -> Json:
+    """Configuration that names no revision is checked by this one's istiod (its own objects are checked anyway).
+
+    Upstream's base chart renders it from ``defaultRevision``; applied here, it can move without the CRDs.
+    ``failurePolicy`` and the CA bundle are istiod's to fill in.
+    """
+    groups = [f"{name}.istio.io" for name in ("security", "networking", "telemetry", "extensions")]
+    service = {"name": f"istiod-{revision}", "namespace": mesh.namespace, "path": "/validate"}
+    checked = {
+        "apiGroups": groups,
+        "apiVersions": ["*"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["*"],
+    }
+    webhook = {
+        "name": "validation.istio.io",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": {"service": service},
+        "objectSelector": {"matchExpressions": [_absent("istio.io/rev")]},
+        "rules": [checked],
+        "sideEffects": "None",
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {
+            "name": f"rackroll-validator-{mesh.name}",
+            "labels": {"app": "istiod", "istio": "istiod", "istio.io/rev": revision},
+        },
+        "webhooks": [webhook],
     }

@@ -26,10 +26,13 @@ ZTUNNEL_MARGIN = timedelta(seconds=5)
 ON_DELETE: Json = {"type": "OnDelete"}
 
 
-def base_values(mesh: Mesh, revision: str = "") -> Json:
-    """``revision`` is the one whose istiod validates configuration; empty for an istiod without revision."""
-    common: Json = {"global": {"istioNamespace": mesh.namespace}}
-    return {**common, "defaultRevision": revision} if revision else common
+def base_values(mesh: Mesh) -> Json:
+    return {"global": {"istioNamespace": mesh.namespace}}
+
+
+def revisioned_base_values(mesh: Mesh) -> Json:
+    """Without a default revision the chart renders no validator of its own; the role applies one that can move."""
+    return {**base_values(mesh), "defaultRevision": ""}
 
 
 def istiod_values(mesh: Mesh, version: str, data_plane: str | None = None, revision: str = "") -> Json:

@@ -107,7 +107,7 @@ class KubernetesRole:
             raise NoRecipe("PLAN-CONSTRAINT-01", text, fix=fix)
         if goes_down(before, after):
             text = f"Kubernetes does not go back from {before} to {after}: stored objects may be in newer versions"
-            raise NoRecipe("PLAN-DOWN-01", text, fix="restore the control plane from its own backup, by hand")
+            raise NoRecipe("PLAN-BACK-01", text, fix="restore the control plane from its own backup, by hand")
 
 
 def _filled(argv: tuple[str, ...], version: str) -> tuple[str, ...]:

@@ -94,6 +94,7 @@ class LinkerdRole(Charted):
 
     def recipe(self, before: str, after: str) -> Recipe:
         same_scheme(before, after)
+        chart_of(self._mesh, after)
         notes = (RELINK,) if MULTICLUSTER in self._mesh.extensions else ()
         stages = self._down() if goes_down(before, after) else self._up()
         return Recipe(self.name, self.kind, "any", before, after, stages, notes)

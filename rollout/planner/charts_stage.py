@@ -65,9 +65,12 @@ class Ahead:
                 assert_never(stage)
 
     def _charts(self, stage: ChartsStage) -> Iterator[Step]:
-        """Nothing at all where every chart is as it should be; the objects go around the charts they need."""
+        """Nothing at all where every chart is as it should be; the objects go around the charts they need.
+
+        A stage without charts is all objects (a tag that moves): those cannot be seen, so they follow the move.
+        """
         charts = tuple(self._install(stage, name) for name in stage.releases if self._wanted(stage, name))
-        if not charts:
+        if not charts and (stage.releases or not (self._moves or self.busy)):
             return
         version, waited = self._at(stage), stage.components
         yield from (self._objects(part) for part in stage.parts_before)

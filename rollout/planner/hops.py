@@ -21,7 +21,7 @@ from rollout.planner.leg import Leg
 from rollout.planner.movers import standing_of
 from rollout.planner.path import find
 from rollout.planner.preconditions import agents_were_seen, jump_is_legal
-from rollout.planner.refuse import RuleRefused
+from rollout.planner.refuse import refuse
 from rollout.planner.request import Request
 from rollout.planner.standing import KUBERNETES
 from rollout.rules.evaluate import support_verdicts
@@ -55,7 +55,7 @@ def leg_of(request: Request, hop: Hop) -> Leg:
     try:
         recipe = role.recipe(hop.before, hop.after)
     except NoRecipe as error:
-        raise RuleRefused(error.rule, str(error), where=hop.subject, hint=error.fix) from None
+        raise refuse(error.rule, str(error), where=hop.subject, fix=error.fix) from None
     leg = Leg(hop, role, _only(recipe, hop.component) if hop.component else recipe)
     agents_were_seen(request, role, _replaced(leg.recipe))
     return leg

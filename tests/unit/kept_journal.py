@@ -42,7 +42,7 @@ class Kept:
 
     def reached(self, key: str) -> RunStatus:
         """The status once this step is under way in another process."""
-        for _ in range(200):
+        for _ in range(600):
             seen = self.status()
             if seen is not None and seen.current is not None and seen.current.key == key:
                 return seen
