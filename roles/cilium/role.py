@@ -69,12 +69,15 @@ class CiliumRole(Charted):
             agent,
             *((envoy,) if self._has_envoy() else ()),
             AgentKind("operator", namespace, (("io.cilium/app", "operator"),), OPERATOR),
-            AgentKind(
-                "preflight", namespace, (("k8s-app", "cilium-pre-flight-check"),), "cilium-pre-flight-check"
-            ),
-            AgentKind(
-                "preflight", namespace, (("k8s-app", "cilium-pre-flight-check-deployment"),), "cnp-validator"
-            ),
+            *self._checks(),
+        )
+
+    def _checks(self) -> tuple[AgentKind, ...]:
+        """The preflight's DaemonSet must be Ready wherever an agent is; its Deployment validates policies."""
+        namespace, label, name = self._mesh.namespace, "k8s-app", "cilium-pre-flight-check"
+        return (
+            AgentKind("preflight", namespace, ((label, name),), name, beside="agent"),
+            AgentKind("preflight-policies", namespace, ((label, f"{name}-deployment"),), "cnp-validator"),
         )
 
     def _has_envoy(self) -> bool:
@@ -103,5 +106,5 @@ class CiliumRole(Charted):
         return Recipe(self.name, self.kind, "any", before, after, stages, (L7,))
 
     def _preflight(self) -> tuple[RecipeStage, ...]:
-        check = ChartsStage("preflight", (PREFLIGHT,), ("preflight",))
+        check = ChartsStage("preflight", (PREFLIGHT,), ("preflight", "preflight-policies"))
         return check, CleanupStage("preflight is over", ((PREFLIGHT, self._mesh.namespace),))

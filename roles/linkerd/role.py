@@ -20,7 +20,6 @@ CONTROL_PLANE = "linkerd-control-plane"
 INJECTOR = "linkerd-proxy-injector"
 NAMESPACES = "namespaces"
 COMPONENT = "linkerd.io/control-plane-component"
-EXTENSION = "linkerd.io/extension"
 CONTROLLERS = ("destination", "identity", "proxy-injector")
 MULTICLUSTER = "multicluster"
 RELINK = (

@@ -31,6 +31,8 @@ class AgentKind:
     A ``v`` before the number is no part of the version. ``version_label`` is for pods whose image is numbered
     apart (Cilium's Envoy): the version is that label's value, and empty where the pod has none. An empty version
     takes no part in any rule, and such a pod is replaced like one at another version.
+    ``beside`` names another component of the subject: all of these are there only when every node with one of those
+    has one of these (a preflight that must have run wherever the agent runs).
     """
 
     component: str
@@ -38,6 +40,7 @@ class AgentKind:
     labels: tuple[tuple[str, str], ...]
     container: str
     version_label: str = ""
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

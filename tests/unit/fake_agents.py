@@ -18,6 +18,7 @@ PER_NODE = frozenset(
         ("istio-ambient", "ztunnel"),
         ("cilium", "agent"),
         ("cilium", "envoy"),
+        ("cilium", "preflight"),
         ("metallb", "speaker"),
     }
 )
@@ -25,6 +26,9 @@ PER_NODE = frozenset(
 
 CARRIES_TRAFFIC = frozenset({("istio-ambient", "ztunnel"), ("cilium", "agent")})
 """Without it a gateway on the same node answers nobody."""
+
+PASSING = {"preflight": "cilium-preflight", "preflight-policies": "cilium-preflight"}
+"""Components of a release that is installed only to be removed again."""
 
 SERVERS = frozenset({("consul", "server")})
 ON_HOSTS = frozenset({("kubernetes", "apiserver")})
@@ -174,6 +178,8 @@ class Agents:
 
 def carries(role: SubjectRole, chart: ChartStep, component: str) -> bool:
     """Whether this chart's image is the component's: its own chart where there is one, else the main one."""
+    if component in PASSING or chart.release in PASSING.values():
+        return PASSING.get(component) == chart.release
     own = [c.chart for c in role.charts() if c.chart == component]
     return chart.chart == component if own else is_main(role, chart)
 

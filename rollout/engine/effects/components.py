@@ -23,7 +23,7 @@ def await_version(run: Run, effect: AwaitVersion) -> Done:
         found = _instances(run, effect)
         if not found and effect.component == "apiserver":
             return _api_server(run, wanted)
-        return _lacking(found, wanted)
+        return _lacking(found, wanted) or _absent(run, effect, found)
 
     where = f" on {effect.node}" if effect.node else ""
     what = f"{effect.subject}'s {effect.component}{where} at {wanted}"
@@ -42,6 +42,18 @@ def _instances(run: Run, effect: AwaitVersion) -> list[Instance]:
         proxies = run.world.cluster.proxies(effect.node)
         found += [p for p in proxies if p.mesh == effect.subject and p.node and not p.terminating]
     return found
+
+
+def _absent(run: Run, effect: AwaitVersion, found: Collection[Instance]) -> str | None:
+    """A DaemonSet's first pod is not all of it: some components must be wherever another one is."""
+    role = run.world.roles[effect.subject]
+    beside = {kind.beside for kind in role.agents() if kind.component == effect.component} - {""}
+    if not beside:
+        return None
+    agents = run.world.cluster.agents(effect.node)
+    wanted = {a.node or "" for a in agents if a.subject == effect.subject and a.component in beside}
+    nodes = sorted(wanted - {one.node for one in found})
+    return f"not on {', '.join(nodes)} yet" if nodes else None
 
 
 def _api_server(run: Run, wanted: str) -> str | None:
