@@ -66,11 +66,12 @@ class ConsulRole(Charted):
         return carried_by(self._mesh, chart) or f"chart-{chart}"
 
     def component_version(self, component: str, version: str) -> str:
+        """A version that no release names stays as it is: recipes refuse it, and who only looks is not stopped."""
+        release = next((pin for pin in self._mesh.releases if pin.version == version), None)
         match component:
-            case "control-plane":
-                return pin_of(self._mesh, version).chart
-            case "dataplane":
-                release = pin_of(self._mesh, version)
+            case "control-plane" if release:
+                return release.chart
+            case "dataplane" if release:
                 return release.data_plane or release.chart
             case _:
                 return version

@@ -40,7 +40,9 @@ class MetalLbRole(Charted):
         ``OnDelete`` keeps a chart upgrade from restarting all speakers together, and the exclude label must
         count, or no node could be withdrawn before it is drained.
         """
-        del step, version, data_plane
+        del version, data_plane
+        if step.chart != RELEASE:
+            raise KeyError(f"metallb has no chart {step.chart!r}")
         return {
             "speaker": {
                 "frr": {"enabled": True},

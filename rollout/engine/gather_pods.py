@@ -88,9 +88,11 @@ def _moves(run: Run, node: str) -> Iterator[_Move]:
     for effect in run.aims.visits.get(node, ()):
         match effect:
             case Evict(_, subject, version):
-                yield _Move(subject, _versions_of(run, subject), version, agents=False)
-            case ReplaceAgents(_, subject, _, version):
-                yield _Move(subject, _versions_of(run, subject), version, agents=True)
+                yield _Move(subject, _of_proxies(run, subject), version, agents=False)
+            case ReplaceAgents(_, subject, components, version):
+                role, found = run.world.roles[subject], _versions_of(run, subject)
+                own = frozenset(role.component_version(components[0], before) for before in found)
+                yield _Move(subject, own, version, agents=True)
             case EvictAll():
                 continue
             case _:
@@ -99,6 +101,15 @@ def _moves(run: Run, node: str) -> Iterator[_Move]:
 
 def _versions_of(run: Run, subject: str) -> frozenset[str]:
     return run.aims.versions.get(subject, frozenset())
+
+
+def _of_proxies(run: Run, subject: str) -> frozenset[str]:
+    """What its proxies may call themselves during the plan: some count apart from their control plane."""
+    role, versions = run.world.roles[subject], _versions_of(run, subject)
+    proxies = role.proxies()
+    if proxies is None:
+        return versions
+    return frozenset(role.component_version(proxies.component, version) for version in versions)
 
 
 def injection(run: Run, node: str | None) -> tuple[InjectionFacts, ...]:
@@ -128,6 +139,9 @@ def _expects(mesh: Mesh, pod: PodState) -> bool:
 def _versions(run: Run, mesh: Mesh) -> frozenset[str] | None:
     """In a plan: before and after (any, for a mesh that does not move). Else what is installed, and the site's."""
     if run.aims.versions:
-        return run.aims.versions.get(mesh.name)
-    installed = run.world.roles[mesh.name].installed_version(run.world.charts.releases())
-    return frozenset({mesh.version, *([installed] if installed else [])})
+        return _of_proxies(run, mesh.name) or None
+    role = run.world.roles[mesh.name]
+    installed = role.installed_version(run.world.charts.releases())
+    proxies = role.proxies()
+    component = proxies.component if proxies else ""
+    return frozenset(role.component_version(component, v) for v in (mesh.version, installed) if v)
