@@ -16,11 +16,13 @@ from rollout.engine.observe import observe
 from rollout.engine.outcome import Word
 from rollout.engine.ports import World
 from rollout.engine.run import apply
-from rollout.model.plan import Plan
+from rollout.model.plan import Options, Plan
 from rollout.model.site import Site
+from rollout.planner.maintain import plan_maintain
 from rollout.planner.render import render_plan
 from rollout.planner.request import Request, asked
 from rollout.planner.upgrade import plan_upgrade
+from rollout.rules.book import book
 from tests.unit import subject_sites as sites
 from tests.unit.fake_rack import KUBERNETES, FakeRack
 from tests.unit.fake_world import TEMPO, world
@@ -84,6 +86,13 @@ def test_the_plan_of_every_subject_reads_as_reviewed(case: Case) -> None:
     """To accept a change on purpose: delete the file, run the test twice, review the difference."""
     _, live = case.scene()
     held_to(case.name, plan_upgrade(case.request(live)))
+
+
+def test_a_plain_maintenance_reads_as_reviewed() -> None:
+    """One rack only: what an operator does with firmware."""
+    _, live = Case("maintain", sites.istio, ("istio", "")).scene()
+    found = Request(live.site, observe(live), live.roles, book(), options=Options(limit="rack:r2"))
+    held_to("maintain", plan_maintain(found, ("fwupdmgr", "update", "-y"), "firmware"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
