@@ -155,7 +155,7 @@ istio          istiod        proxy                     1  0
 istio-ambient  istiod        cni                       1  0
 istio-ambient  istiod        ztunnel                   1  0
 istio-ambient  istiod        proxy                     1  0
-istio-ambient  cni           ztunnel                   1  0
+istio-ambient  cni           ztunnel                   1  1
 cilium         agent         operator                  0  0
 cilium         agent         envoy                     0  0
 cilium         agent         hubble-relay              0  0
