@@ -17,9 +17,11 @@ from rollout.rules.evaluate import (
     RuleVerdict,
     UnknownLine,
     VersionInvalid,
+    artifact_verdicts,
     downgrade_verdicts,
     jump_verdicts,
     latest_patch,
+    new_behaviours,
     place,
     support_verdicts,
 )
@@ -119,6 +121,19 @@ def jump_warnings(request: Request, leg: Leg) -> Iterator[str]:
     for verdict in (*jump_verdicts(request.book, kind, leg.recipe.method, hop.before, hop.after), *ended):
         if verdict.warns:
             yield f"{verdict.rule}: {verdict.arithmetic} [{verdict.provenance.source}]"
+    yield from _news(request, leg)
+
+
+def _news(request: Request, leg: Leg) -> Iterator[str]:
+    """What the move brings that an operator should have read, and places that a way back will not find any more."""
+    kind, hop = leg.role.kind, leg.hop
+    for row in new_behaviours(request.book, kind, hop.before, hop.after):
+        yield f"{row.id}: {row.component}: {row.says} [{row.source}]"
+    if request.today is None or not leg.role.charts():
+        return
+    for verdict in artifact_verdicts(request.book, kind, leg.role.source().location, request.today):
+        if verdict.warns:
+            yield f"{verdict.rule}: {verdict.arithmetic}; {verdict.fix} [{verdict.provenance.source}]"
 
 
 def kubernetes_is_supported(

@@ -21,7 +21,6 @@ __all__ = [
     "UnknownLine",
     "VersionInvalid",
     "artifact_verdicts",
-    "behaviours",
     "distance",
     "downgrade_verdicts",
     "drain_levers",
@@ -51,15 +50,19 @@ def drain_levers(book: RuleBook, subject: str, version: Version | str) -> tuple[
     return tuple(row for row in book.drains if row.subject == subject and _covers(row, at))
 
 
-def behaviours(book: RuleBook, kind: str, version: str) -> tuple[BehaviourRow, ...]:
-    """What this version's components do that a plan must reckon with."""
-    return tuple(row for row in _behaviours(book, kind) if _covers(row, parse(version)))
-
-
 def new_behaviours(book: RuleBook, kind: str, before: str, after: str) -> tuple[BehaviourRow, ...]:
     """What a move from ``before`` to ``after`` brings: the notes that an operator should have read."""
-    old, new = parse(before), parse(after)
+    old, new = _numbers(book, kind, before), _numbers(book, kind, after)
     return tuple(r for r in _behaviours(book, kind) if _covers(r, new) and not _covers(r, old))
+
+
+def _numbers(book: RuleBook, kind: str, text: str) -> Version:
+    """A release's numbers, or its line's where upstream numbers releases by date (Linkerd's edges)."""
+    release = place(book, kind, text)
+    try:
+        return parse(release.text)
+    except VersionInvalid:
+        return parse(f"{release.line}.0")
 
 
 def _behaviours(book: RuleBook, kind: str) -> Iterator[BehaviourRow]:

@@ -143,11 +143,10 @@ def _within(rule: Row, leaders: list[Placed], follower: Placed, slack: int) -> b
     newest, oldest = leaders[-1].index, leaders[0].index
     behind = (newest if rule.get("behind_ref", "newest") == "newest" else oldest) - follower.index
     ahead = follower.index - (oldest if rule.get("lead_ref", "oldest") == "oldest" else newest)
-    most = rule.get("max_behind")
+    most, lead = rule.get("max_behind"), rule.get("max_ahead")
     narrow: dict[str, Any] | None = rule.get("narrower")
     if narrow and numbers(follower.line) < numbers(narrow["before"]):
-        most = narrow["max_behind"]
-    lead = rule.get("max_ahead")
+        most, lead = narrow["max_behind"], narrow.get("max_ahead", lead)
     return (most is None or behind <= most + slack) and (lead is None or ahead <= lead + slack)
 
 

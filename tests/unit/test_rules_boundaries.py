@@ -11,6 +11,7 @@ from rollout.rules.book import book
 from rollout.rules.evaluate import (
     UnknownLine,
     downgrade_verdicts,
+    drain_levers,
     jump_verdicts,
     line_row,
     place,
@@ -97,6 +98,15 @@ def test_metallb_has_no_kubernetes_range_and_therefore_none_to_break() -> None:
     (verdict,) = support_verdicts(book(), "metallb", "0.16.1", "1.99")
     assert verdict.holds
     assert line_row(book(), "metallb", "0.12") is None
+
+
+def test_a_cordon_withdraws_in_metallb_0_14_9_and_no_other() -> None:
+    versions = ["0.13.12", "0.14.0", "0.14.8", "0.14.9", "0.15.0", "0.16.1"]
+    levers = {
+        version: {row.lever for row in drain_levers(book(), "metallb", version)} for version in versions
+    }
+    assert [version for version, found in levers.items() if "cordon" in found] == ["0.14.9"]
+    assert [version for version, found in levers.items() if "exclude-label" not in found] == ["0.13.12"]
 
 
 TELLING = (OrderRow, BehaviourRow)

@@ -13,7 +13,6 @@ from rollout.rules.book import book
 from rollout.rules.evaluate import (
     RuleVerdict,
     artifact_verdicts,
-    drain_levers,
     jump_verdicts,
     new_behaviours,
     order_of,
@@ -299,12 +298,3 @@ def test_retiring_istio_locations_warn_ahead_of_time(location: str, day: date, e
 def test_a_move_over_0_16_tells_that_the_bgp_backend_switches() -> None:
     assert "METALLB-BACKEND-01" in {row.id for row in new_behaviours(book(), "metallb", "0.15.3", "0.16.1")}
     assert not new_behaviours(book(), "metallb", "0.16.0", "0.16.1")
-
-
-def test_a_cordon_withdraws_in_metallb_0_14_9_and_no_other() -> None:
-    versions = ["0.13.12", "0.14.0", "0.14.8", "0.14.9", "0.15.0", "0.16.1"]
-    levers = {
-        version: {row.lever for row in drain_levers(book(), "metallb", version)} for version in versions
-    }
-    assert [version for version, found in levers.items() if "cordon" in found] == ["0.14.9"]
-    assert [version for version, found in levers.items() if "exclude-label" not in found] == ["0.13.12"]
