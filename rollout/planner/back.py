@@ -11,7 +11,7 @@ from itertools import pairwise
 from rollout.model.proof import NoReturn, ProvenSubject, Undo, Verdict
 from rollout.planner.components import LEADERS
 from rollout.planner.fleet import Fleet
-from rollout.planner.judge import undo_verdicts
+from rollout.planner.judge import jump_of
 from rollout.planner.walk import State
 from rollout.rules.book import RuleBook
 from rollout.rules.evaluate import RuleVerdict
@@ -41,7 +41,7 @@ def point_of_no_return(book: RuleBook, states: Sequence[State]) -> NoReturn | No
 def _asked(book: RuleBook, move: Move) -> tuple[RuleVerdict, ...]:
     """Nothing for a version that cannot be placed: the configuration it is part of says so already."""
     try:
-        return undo_verdicts(book, *move)
+        return jump_of(book, *move)
     except ValueError:
         return ()
 

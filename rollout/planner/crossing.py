@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rollout.model.proof import ProvenSubject
 from rollout.planner.components import HOP_ORDER, KUBERNETES, LEADERS
-from rollout.planner.judge import Offence, Versions, offences, undo_verdicts
+from rollout.planner.judge import Offence, Versions, jump_of, offences
 from rollout.planner.movers import APISERVER, KUBELET, At, Mover
 from rollout.rules.book import RuleBook
 
@@ -24,6 +24,7 @@ class Crossings:
     known: frozenset[Offence] = frozenset()
     _said: dict[tuple[object, ...], frozenset[Offence]] = field(default_factory=dict)
     _broken: dict[tuple[Position, int, str], frozenset[str]] = field(default_factory=dict)
+    _near: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         here = tuple(mover.at for mover in self.movers)
@@ -31,16 +32,34 @@ class Crossings:
 
     def broken(self, position: Position, index: int, version: str) -> frozenset[str]:
         """Ids of the rules that this mover's hop to ``version`` would break, by itself or for the others."""
-        key = position, index, version
+        key = tuple(position[near] for near in self._neighbours(index)), index, version
         if key not in self._broken:
             self._broken[key] = frozenset(self._rules(position, index, version))
         return self._broken[key]
 
+    def leaps(self, mover: Mover, before: str, after: str, asked: frozenset[str] | None) -> bool:
+        """Whether the jump alone is allowed by the ``asked`` rules (all of them for None)."""
+        broken = set(self._jump(mover, before, after))
+        return not (broken if asked is None else broken & asked)
+
+    def _jump(self, mover: Mover, before: str, after: str) -> Iterator[str]:
+        """Kubelets may skip minors: upstream bounds only how far they trail."""
+        if mover.component != KUBELET:
+            said = jump_of(self.book, mover.subject, before, after)
+            yield from (verdict.rule for verdict in said if verdict.refuses)
+
+    def _neighbours(self, index: int) -> tuple[int, ...]:
+        """Movers whose place has a say in this one's hops: its own and the API servers'; for those, everyone's."""
+        if index not in self._near:
+            everyone = range(len(self.movers))
+            alone = self.movers[index].component != APISERVER
+            near = (i for i in everyone if not alone or i == index or self.movers[i].component == APISERVER)
+            self._near[index] = tuple(near)
+        return self._near[index]
+
     def _rules(self, position: Position, index: int, version: str) -> Iterator[str]:
         mover, at = self.movers[index], position[index]
-        if mover.component != KUBELET:
-            said = undo_verdicts(self.book, mover.subject, at.version, version)
-            yield from (verdict.rule for verdict in said if verdict.refuses)
+        yield from self._jump(mover, at.version, version)
         settled = dict(self._settled(position))
         for mixed in between(mover, at, version):
             running = {**settled, mover.subject: {**settled[mover.subject], **mixed}}

@@ -69,6 +69,6 @@ def _pairs(versions: Versions, leaders: Collection[str]) -> Iterator[Versions]:
                 yield from ({one: (version,), other: (beside,)} for beside in theirs)
 
 
-def undo_verdicts(book: RuleBook, subject: ProvenSubject, before: str, after: str) -> tuple[RuleVerdict, ...]:
-    """Whether upstream supports the move from ``before`` down to ``after``. Raises ValueError as above."""
+def jump_of(book: RuleBook, subject: ProvenSubject, before: str, after: str) -> tuple[RuleVerdict, ...]:
+    """Whether upstream supports this hop, up or down. Raises ValueError as above."""
     return jump_verdicts(book, subject.kind, subject.method, before, after)

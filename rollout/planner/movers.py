@@ -10,7 +10,7 @@ from rollout.planner.components import HOP_ORDER, KUBERNETES, LEADERS
 from rollout.planner.fleet import Fleet
 from rollout.planner.refuse import refuse
 from rollout.rules.book import RuleBook
-from rollout.rules.evaluate import UnknownLine, VersionInvalid, latest_patch, lines, place
+from rollout.rules.evaluate import UnknownLine, VersionInvalid, latest_patch, line_row, lines, place
 
 APISERVER = "apiserver"
 KUBELET = "kubelet"
@@ -141,11 +141,18 @@ def _options(
     order = lines(book, kind)
     here, there = order.index(first.line), order.index(last.line)
     between = order[here + 1 : there] if here <= there else order[here - 1 : there : -1]
-    found = {line: named.get(line) or latest_patch(book, kind, line) for line in between}
+    edges = last.text.startswith("edge-")
+    found = {line: named.get(line) or _seen(book, kind, line, edges=edges) for line in between}
     options = tuple(found[line] or placeholder(line) for line in between)
     own = (named[first.line],) if first.line in named and named[first.line] != start else ()
     unnamed = frozenset(placeholder(line) for line in between if not found[line])
     return (*own, *options, last.text), unnamed
+
+
+def _seen(book: RuleBook, kind: str, line: str, *, edges: bool) -> str | None:
+    """The newest release that the data has seen; of Linkerd's edges at least the one that began the line."""
+    row = line_row(book, kind, line)
+    return latest_patch(book, kind, line) or (row.edge if row and edges else None)
 
 
 def placeholder(line: str) -> str:

@@ -1,13 +1,13 @@
 """The shortest legal way to versions that no single hop reaches, over several subjects at once.
 
-Uniform cost search over release lines: fewest hops, then fewest walks over the nodes, then the order in which the
-goal was asked for. Every mix of versions on the way is judged by the rules, so each hop of the answer can be
-planned and proven like an upgrade of its own.
+A* over release lines: fewest hops, then fewest walks over the nodes, then the order in which the goal was asked for;
+what is left is estimated by the jump rules alone, which never say too much. Every mix of versions on the way is judged
+by the rules, so each hop of the answer can be planned and proven like an upgrade of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
@@ -22,8 +22,6 @@ from rollout.rules.words import statement
 
 _Way = tuple[tuple[int, int], ...]
 """Hops as (mover, option), the smaller the earlier in the goal and the nearer."""
-
-_NOTHING: frozenset[str] = frozenset()
 
 
 def find(
@@ -63,21 +61,46 @@ def _search(crossings: Crossings, movers: tuple[Mover, ...], asked: frozenset[st
     """The cheapest way that breaks none of the ``asked`` rules; all of the rules where that is None."""
     start: Position = tuple(mover.at for mover in movers)
     goal: Position = tuple(At(mover.options[-1]) if mover.options else mover.at for mover in movers)
+    left = tuple(_left(crossings, mover, asked) for mover in movers)
     serial = count()
     queue: list[tuple[int, int, _Way, int, Position]] = [(0, 0, (), next(serial), start)]
     seen: set[Position] = set()
     while queue:
-        hops, walks, way, _, position = heappop(queue)
+        *_, way, _, position = heappop(queue)
         if position == goal:
             return way
         if position in seen:
             continue
         seen.add(position)
         for index, option, then in _next(crossings, movers, position, asked):
-            if then not in seen:
-                more = walks + movers[index].walks
-                heappush(queue, (hops + 1, more, (*way, (index, option)), next(serial), then))
+            ahead = [hops[at.version] for hops, at in zip(left, then, strict=True)]
+            if then not in seen and None not in ahead:
+                longer = (*way, (index, option))
+                hops, walks = _cost(movers, longer, ahead)
+                heappush(queue, (hops, walks, longer, next(serial), then))
     return None
+
+
+def _cost(movers: tuple[Mover, ...], way: _Way, ahead: Sequence[int | None]) -> tuple[int, int]:
+    """Of the hops made and of those that are left at least."""
+    estimated = [(mover.walks, hops or 0) for mover, hops in zip(movers, ahead, strict=True)]
+    hops = len(way) + sum(more for _, more in estimated)
+    walks = sum(movers[index].walks for index, _ in way) + sum(more for walks, more in estimated if walks)
+    return hops, walks
+
+
+def _left(crossings: Crossings, mover: Mover, asked: frozenset[str] | None) -> dict[str, int | None]:
+    """Fewest hops from each version to the goal as far as jumps allow; None where they lead nowhere."""
+    here = (mover.at.version, *(o for o in mover.options if o != mover.at.version))
+    found: dict[str, int | None] = {here[-1]: 0}
+    for index in range(len(here) - 2, -1, -1):
+        steps = [
+            1 + more
+            for version in here[index + 1 :]
+            if (more := found[version]) is not None and crossings.leaps(mover, here[index], version, asked)
+        ]
+        found[here[index]] = min(steps, default=None)
+    return found
 
 
 def _next(
@@ -136,6 +159,8 @@ def _impossible(book: RuleBook, movers: tuple[Mover, ...], core: frozenset[str])
     said = "".join(
         f"\n  {row.id}: {statement(row)} [{row.source}, read {row.date}, {row.confidence}]" for row in rows
     )
+    stay = [m for m in movers if not m.options and any(row.subject == m.subject.kind for row in rows)]
+    wanted += "".join(f", while {m.name} stays at {m.at.version}" for m in stay)
     number = "this rule leaves" if len(rows) == 1 else f"these {len(rows)} rules together leave"
     fix = "move what holds it back as well, or choose a nearer version"
     return refuse("PLAN-PATH-01", f"no order of hops leads to {wanted}: {number} no way:{said}\n ", fix=fix)

@@ -72,7 +72,9 @@ class Rules:
         """The plan's copy of a rule against the row on disk. Raises Counterexample VERIFY-RULES-01."""
         name = used["id"]
         if name not in self.rows:
-            raise Counterexample("VERIFY-RULES-01", f"{name} is in no rule file that was read")
+            raise Counterexample(
+                "VERIFY-RULES-01", f"{name} is in no rule file that was read (a site's own need -i)"
+            )
         row = self.rows[name][1]
         for key in ("source", "confidence", "date"):
             if str(row[key]) != used[key]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -162,6 +163,53 @@ def test_every_way_is_legal_by_hand_and_ends_at_the_goal(
         assert not low <= cluster <= high, "refused although the goal itself is legal"
     else:
         assert walked(start, found) == (istio, istio, cluster, cluster)
+
+
+def fewest(start: tuple[int, int, int, int], istio: int, cluster: int) -> int:
+    """Breadth first over (istio, api, kubelet) by the numbers above; proxies follow in the same hop."""
+    here = {(start[0], start[1], start[2], start[3])}
+    for hops in range(12):
+        if (istio, istio, cluster, cluster) in here:
+            return hops
+        here |= {then for one in here for then in onwards(*one)}
+    raise AssertionError("further than any case here")
+
+
+def onwards(istio: int, proxy: int, api: int, kubelet: int) -> Iterator[tuple[int, int, int, int]]:
+    def runs(version: int, cluster: int) -> bool:
+        return version in SUPPORTED and SUPPORTED[version][0] <= cluster <= SUPPORTED[version][1]
+
+    for after in (istio, istio + 1):
+        if (after, proxy) != (istio, istio) and after - proxy <= 1 and runs(after, api):
+            yield after, after, api, kubelet
+    if runs(istio, api + 1) and api + 1 - kubelet <= 3:
+        yield istio, proxy, api + 1, kubelet
+    for version in range(kubelet + 1, api + 1):
+        yield istio, proxy, api, version
+
+
+@settings(max_examples=60, deadline=None)
+@given(start=starts, minors=st.integers(0, 4), clusters=st.integers(0, 3))
+def test_no_way_is_shorter(start: tuple[int, int, int, int], minors: int, clusters: int) -> None:
+    istio, cluster = min(start[0] + minors, 31), min(start[2] + clusters, 36)
+    found = asked(start, {"istio": f"1.{istio}.0", "kubernetes": f"1.{cluster}.0"})
+    assume(not isinstance(found, str))
+    assert len(found) == fewest(start, istio, cluster)
+
+
+def test_edges_of_linkerd_go_by_line_and_a_lines_first_edge_is_good_enough() -> None:
+    linkerd = ProvenSubject("linkerd", "linkerd", "any")
+    here = Standing(linkerd, {"control-plane": ("edge-24.11.8",), "proxy": ("edge-24.11.8",)})
+    hops = find(book(), (here,), {"linkerd": "edge-26.6.3"})
+    assert [hop.after for hop in hops] == ["edge-25.4.4", "edge-25.10.7", "edge-26.6.3"]
+
+
+def test_a_revision_may_skip_a_minor_and_a_named_release_is_used() -> None:
+    rev = ProvenSubject("istio", "istio", "revision")
+    here = Standing(rev, {"istiod": ("1.28.1",), "proxy": ("1.28.1",)})
+    assert len(find(book(), (here,), {"istio": "1.30.3"})) == 1
+    hops = find(book(), (here,), {"istio": "1.31.1"}, {"istio": ["1.29.2"]})
+    assert [hop.after for hop in hops] == ["1.29.2", "1.31.1"]
 
 
 def only(rules: frozenset[str]) -> RuleBook:
