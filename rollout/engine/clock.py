@@ -8,6 +8,11 @@ from datetime import timedelta
 from threading import Event
 from typing import Protocol
 
+PATIENT_AFTER = 5.0
+"""Seconds: a route or a pod is back within them; an image that is pulled, or a kubelet, is not."""
+
+SLOWER = 4
+
 
 class Clock(Protocol):
     def now(self) -> float:
@@ -38,3 +43,7 @@ class Tempo:
     gate_patience: timedelta = timedelta(seconds=5)
     gate_probes: int = 5
     sample_every: timedelta | None = timedelta(milliseconds=300)
+
+    def between(self, waited: float) -> timedelta:
+        """The pause before the next look after so many seconds: what lasts long is asked about less often."""
+        return self.poll if waited < PATIENT_AFTER else self.poll * SLOWER

@@ -63,7 +63,8 @@ class Run:
         what we wait for. After ``pacing.step_timeout``: :class:`Unreachable` if it still does not answer,
         otherwise :class:`StepFailed` with what was missing last.
         """
-        deadline = self.clock.now() + self.site.pacing.step_timeout / timedelta(seconds=1)
+        began = self.clock.now()
+        deadline = began + self.site.pacing.step_timeout / timedelta(seconds=1)
         first = True
         while True:
             self.safe_point()
@@ -77,7 +78,7 @@ class Run:
             if self.clock.now() >= deadline:
                 raise silent or self._too_late(what, missing, hint)
             first = False
-            self.pause(self.tempo.poll)
+            self.pause(self.tempo.between(self.clock.now() - began))
 
     def _too_late(self, what: str, missing: str, hint: str) -> StepFailed:
         limit = self.site.pacing.step_timeout / timedelta(seconds=1)

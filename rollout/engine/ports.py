@@ -123,8 +123,11 @@ class Cluster(Protocol):
         ...
 
     def delete_pod(self, namespace: str, pod: str) -> None: ...
-    def agents(self, node: str | None = None) -> tuple[AgentState, ...]:
-        """Pods of every component that the site's roles name in ``agents()``, and kubelets as subject kubernetes."""
+    def agents(self, node: str | None = None, subject: str | None = None) -> tuple[AgentState, ...]:
+        """Pods of every component that the site's roles name in ``agents()``, and kubelets as subject kubernetes.
+
+        With ``subject`` only that one's are asked for.
+        """
         ...
 
     def evictable(self, node: str) -> tuple[tuple[str, str], ...]:

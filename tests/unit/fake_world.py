@@ -165,10 +165,10 @@ class FakeCluster:
             if node in (None, p.node)
         )
 
-    def agents(self, node: str | None = None) -> tuple[AgentState, ...]:
+    def agents(self, node: str | None = None, subject: str | None = None) -> tuple[AgentState, ...]:
         self.rack.check("kubernetes")
         found = (*self._agents(), *self._api_servers(), *self._kubelets())
-        return tuple(agent for agent in found if node in (None, agent.node))
+        return tuple(a for a in found if node in (None, a.node) and subject in (None, a.subject))
 
     def _agents(self) -> tuple[AgentState, ...]:
         return tuple(

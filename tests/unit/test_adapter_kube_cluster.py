@@ -159,6 +159,9 @@ def test_agents_are_found_by_their_roles_labels_and_kubelets_by_their_nodes(
     asked = [a.query["labelSelector"] for a in api.sent("GET") if "metallb-system" in a.path]
     assert asked == ["app.kubernetes.io/component=controller", "app.kubernetes.io/component=speaker"]
     assert cluster.nodes()[0].kubelet == "v1.35.4"
+    before = len(api.asked)
+    assert [a.pod for a in cluster.agents(subject="istio")] == ["istiod-1"]
+    assert [asked.path for asked in api.asked[before:]] == ["/api/v1/namespaces/istio-system/pods"]
 
 
 def test_an_agent_whose_container_is_named_like_a_sidecar_is_no_proxy(

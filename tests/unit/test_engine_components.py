@@ -117,7 +117,8 @@ class Servers(FakeCluster):
         self.sick: set[int] = set()
         self.partitions: list[int] = []
 
-    def agents(self, node: str | None = None) -> tuple[AgentState, ...]:
+    def agents(self, node: str | None = None, subject: str | None = None) -> tuple[AgentState, ...]:
+        assert subject == "consul"
         return tuple(
             AgentState("consul", "server", "consul", f"consul-server-{n}", None, v, n not in self.sick, False)
             for n, v in self.versions.items()

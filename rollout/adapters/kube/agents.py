@@ -12,6 +12,7 @@ from rollout.model.role import AgentKind
 OVER = frozenset({"Succeeded", "Failed"})
 MIRROR = "kubernetes.io/config.mirror"
 REVISION = "istio.io/rev"
+KUBERNETES = "kubernetes"
 
 
 def agent_states(subject: str, kind: AgentKind, pods: Iterable[PodView]) -> Iterator[AgentState]:
@@ -43,7 +44,7 @@ def kubelets(nodes: Iterable[NodeView]) -> Iterator[AgentState]:
     for node in nodes:
         name, version = node.metadata.name, node.status.node_info.kubelet_version
         yield AgentState(
-            subject="kubernetes",
+            subject=KUBERNETES,
             component="kubelet",
             namespace="",
             pod=name,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from rollout.adapters.kube.agents import agent_states, evictable, kubelets
+from rollout.adapters.kube.agents import KUBERNETES, agent_states, evictable, kubelets
 from rollout.adapters.kube.api import APPLY, MERGE, KubeApi, Refused, connect, failed
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.adapters.kube.marks import Mark, Patch, clear_mark, read_marks, set_mark, setter
@@ -61,15 +61,17 @@ class KubeCluster:
         pods = self._list(PodView, "/api/v1/pods", **_only("spec.nodeName", node))
         return proxy_states(self._site, self._roles, pods)
 
-    def agents(self, node: str | None = None) -> tuple[AgentState, ...]:
+    def agents(self, node: str | None = None, subject: str | None = None) -> tuple[AgentState, ...]:
         """Per component one list by its labels; in an order that does not depend on the server."""
         states = [
             state
             for role in self._roles.values()
+            if subject in (None, role.name)
             for kind in role.agents()
             for state in agent_states(role.name, kind, self._selected(kind, node))
         ]
-        states += kubelets(self._list(NodeView, "/api/v1/nodes", **_only("metadata.name", node)))
+        if subject in (None, KUBERNETES):
+            states += kubelets(self._list(NodeView, "/api/v1/nodes", **_only("metadata.name", node)))
         return tuple(sorted(states, key=lambda s: (s.subject, s.component, s.namespace, s.pod)))
 
     def evictable(self, node: str) -> tuple[tuple[str, str], ...]:

@@ -33,7 +33,7 @@ def await_version(run: Run, effect: AwaitVersion) -> Done:
 
 def _instances(run: Run, effect: AwaitVersion) -> list[Instance]:
     """Those that are not leaving; proxies too where the role's proxies bear the component's name."""
-    agents = run.world.cluster.agents(effect.node)
+    agents = run.world.cluster.agents(effect.node, effect.subject)
     kind = (effect.subject, effect.component)
     found: list[Instance] = [a for a in agents if (a.subject, a.component) == kind and not a.terminating]
     role = run.world.roles.get(effect.subject)
@@ -104,7 +104,11 @@ def _replaced(run: Run, effect: ReplaceAgents, component: str) -> int:
 
 def _agents_of(run: Run, effect: ReplaceAgents, component: str) -> list[AgentState]:
     kind = (effect.node, effect.subject, component)
-    return [a for a in run.world.cluster.agents(effect.node) if (a.node, a.subject, a.component) == kind]
+    return [
+        a
+        for a in run.world.cluster.agents(effect.node, effect.subject)
+        if (a.node, a.subject, a.component) == kind
+    ]
 
 
 def _came_back(pod: AgentState, wanted: str) -> StepFailed:
@@ -131,7 +135,11 @@ def move_server(run: Run, effect: MoveServer) -> Done:
 
 def _servers(run: Run, effect: MoveServer) -> dict[str, AgentState]:
     kind = (effect.subject, effect.component, effect.namespace)
-    found = (a for a in run.world.cluster.agents() if (a.subject, a.component, a.namespace) == kind)
+    found = (
+        a
+        for a in run.world.cluster.agents(subject=effect.subject)
+        if (a.subject, a.component, a.namespace) == kind
+    )
     return {agent.pod: agent for agent in found if agent.pod.startswith(f"{effect.workload}-")}
 
 
