@@ -17,6 +17,11 @@ CRDS = ChartsStage("CRDs", (BASE,))
 """Only ever forwards: an older base chart would take away fields that stored objects use."""
 
 
+_HEALTH = ("pilot-agent", "request", "POST")
+ENVOY = ProxyKind("proxy", "istio-proxy", "app", (*_HEALTH, "healthcheck/fail"), (*_HEALTH, "healthcheck/ok"))
+"""Failing its health check makes Envoy answer with ``Connection: close``: what a drain needs to lose nothing."""
+
+
 class Istio(Charted):
     """Shared half of the roles in this package. ``revision`` is what gateways carry as ``istio.io/rev``."""
 
@@ -54,7 +59,7 @@ class Istio(Charted):
                 raise unknown_chart(self._mesh, step)
 
     def proxies(self) -> ProxyKind:
-        return ProxyKind("proxy", "istio-proxy", gateway_label="app")
+        return ENVOY
 
     def agents(self) -> tuple[AgentKind, ...]:
         return (AgentKind("istiod", self._mesh.namespace, (("app", "istiod"),), "discovery"),)
