@@ -117,7 +117,8 @@ def test_one_id_cannot_name_two_checks() -> None:
 
 
 def test_gates_that_plans_name_are_checks_that_exist() -> None:
-    named = {gates.N1_WITHOUT, gates.N1_NOW, gates.ROUTE_GONE, gates.NODE_FREE}
+    named = {value for name, value in vars(gates).items() if name.isupper() and isinstance(value, str)}
+    assert len(named) > 5
     assert named <= set(catalogue())
 
 
