@@ -68,5 +68,6 @@ def require(verdict: RuleVerdict, *, where: str = "") -> None:
     if not verdict.refuses:
         return
     origin = verdict.provenance
-    text = f"{verdict.arithmetic} [{origin.source}, read {origin.date.isoformat()}, {origin.confidence}]"
+    whose = f"the site's {origin.origin}: " if origin.origin else ""
+    text = f"{verdict.arithmetic} [{whose}{origin.source}, read {origin.date.isoformat()}, {origin.confidence}]"
     raise RuleRefused(verdict.rule, text, where=where, hint=verdict.fix)

@@ -97,12 +97,14 @@ def _worst(verdicts: list[RuleVerdict]) -> str:
 
 
 def _hops(book: RuleBook, site: Site, kind: str, method: str, version: str) -> Iterator[Hop]:
-    """Newer lines that one hop reaches, by the newest release that the data has seen of each."""
+    """Newer lines that one hop reaches, by the newest release that the data has seen of each, or else its first."""
     here = place(book, kind, version)
     for line in lines(book, kind):
         row = line_row(book, kind, line)
-        target = latest_patch(book, kind, line) or f"{line}.0"
-        if row is None or place(book, kind, target) <= here:
+        if row is None:
+            continue
+        target = latest_patch(book, kind, line) or row.edge or f"{line}.0"
+        if place(book, kind, target) <= here:
             continue
         if any(verdict.refuses for verdict in jump_verdicts(book, kind, method, version, target)):
             continue
