@@ -85,5 +85,5 @@ def test_a_refusal_under_a_sites_own_row_says_whose_row_it_is(tmp_path: Path) ->
     row += 'source = "the contract"\ndate = 2026-11-01\nconfidence = "official"\n'
     (tmp_path / "rules" / "vendor.toml").write_text(row, encoding="utf-8")
     (verdict,) = support_verdicts(rulebook(tmp_path), "istio", "1.30.3", "1.35")
-    with pytest.raises(PlanRefused, match="the site's rules/vendor.toml: the contract"):
+    with pytest.raises(PlanRefused, match=r"the site's rules/vendor\.toml: the contract"):
         require(verdict)
