@@ -21,7 +21,7 @@ def check(text: str, rules: Rules) -> Checked:
     plan = parse(text)
     try:
         return _check(plan, rules)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         text = f"the file lacks what a plan has: {type(error).__name__} {error}"
         raise Counterexample("PLAN-FORMAT-01", text) from None
 

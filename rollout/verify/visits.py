@@ -20,7 +20,7 @@ CUTTING = frozenset({"ztunnel", "speaker", "agent", "envoy", "frr-k8s"})
 
 @dataclass(slots=True)
 class Visit:
-    """``waiting``: gateways that were drained and have been neither replaced nor restored."""
+    """``waiting``: gateways that were drained and have been neither replaced nor restored; ``done``: acts so far."""
 
     drained: bool = False
     withdrawn: bool = False
@@ -29,6 +29,7 @@ class Visit:
     ready: bool = True
     advertised: bool = False
     waiting: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
 
     @property
     def left(self) -> str:
@@ -134,6 +135,9 @@ class Visits:
         self._need(step, visit.cordoned, "cordon comes before anything is done to the node")
         if self._cuts(step, node):
             self._need(step, visit.gone, "its routes are gone before anything that they lead to")
+        emptied = step.do != "RunCommand" or "EvictAll" in visit.done
+        self._need(step, emptied, "a node is emptied before its command runs")
+        visit.done.add(step.do)
         visit.ready = False
         if step.do == "Evict":
             for gateway, version in self.gateways.get(node, {}).items():
@@ -157,6 +161,8 @@ class Visits:
 
     def _return(self, step: Step, node: str, visit: Visit) -> None:
         match step.do:
+            case "AwaitVersion":
+                self._need(step, "RunCommand" in visit.done, "no command makes what it waits for")
             case "RestoreGateways":
                 self._need(step, visit.drained, "only what was drained is restored")
                 visit.waiting.clear()
