@@ -8,10 +8,11 @@ from rollout.model.observed import Observed
 from rollout.model.plan import Plan
 from rollout.model.role import SubjectRole
 from rollout.model.site import Site
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 
 
 def planned(
     site: Site, observed: Observed, roles: Mapping[str, SubjectRole], subject: str, version: str
 ) -> Plan:
-    return plan_upgrade(site, observed, roles, subject, version)
+    return plan_upgrade(asked(site, observed, roles, (subject, version)))

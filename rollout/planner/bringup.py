@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rollout.model.observed import Observed
 from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
@@ -21,16 +20,15 @@ from rollout.model.step import (
 from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps, object_steps
 from rollout.planner.preconditions import bringup_preconditions
 from rollout.planner.proof import prove
-from rollout.planner.request import Request, as_request
+from rollout.planner.request import Request
 from rollout.planner.seal import seal, wave
 
 
-def plan_bringup(first: Request | Site, *rest: Any) -> Plan:
+def plan_bringup(request: Request) -> Plan:
     """Every step stays in the plan even where it may already be true: it then finishes as "already".
 
     Raises PlanRefused where something runs at another version than the site's: that is an upgrade.
     """
-    request = as_request(first, *rest)
     site, observed, roles = request.site, request.observed, request.roles
     targets = tuple(_targets(site, observed, roles))
     for target in targets:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from rollout.model.observed import Observed
 from rollout.model.site import Site
 from rollout.planner.canonical import sha256
@@ -21,6 +23,27 @@ def observed_digest(site: Site, observed: Observed) -> str:
             "gateways": sorted(gateways, key=repr),
             "sidecars": sorted(sidecars, key=repr),
             "nodes": sorted(nodes, key=repr),
+            "agents": _agents(observed),
             "serving": {g.name: sorted(serving(site, observed, g)) for g in site.gateways},
         }
     )
+
+
+def _agents(observed: Observed) -> list[object]:
+    """Version by component; where several run side by side also by node, for then it matters who is behind.
+
+    Pods of a Deployment change their nodes by themselves, and a plan may wait for its signatures for a day.
+    """
+    found: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+    for agent in observed.agents:
+        if not agent.terminating:
+            found[agent.subject, agent.component].add((agent.version, agent.node or ""))
+    for node in observed.nodes:
+        if node.kubelet:
+            found["kubernetes", "kubelet on its node"].add((node.kubelet, node.name))
+    return [(*key, _spread(rows)) for key, rows in sorted(found.items())]
+
+
+def _spread(rows: set[tuple[str, str]]) -> list[tuple[str, ...]]:
+    versions = {version for version, _ in rows}
+    return [(version,) for version in versions] if len(versions) == 1 else sorted(rows)

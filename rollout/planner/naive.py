@@ -6,10 +6,7 @@ told that it is meant.
 
 from __future__ import annotations
 
-from typing import Any
-
 from rollout.model.plan import Hop, Plan, PlanKind, Stage
-from rollout.model.site import Site
 from rollout.model.step import AwaitControlPlane, AwaitGateways, NaiveReplace, Step
 from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps
 from rollout.planner.goals import targets_of
@@ -17,16 +14,15 @@ from rollout.planner.hops import leg_of
 from rollout.planner.leg import Leg
 from rollout.planner.preconditions import goes_up, jump_is_legal, versions_are_known
 from rollout.planner.proof import describe
-from rollout.planner.request import Request, as_request
+from rollout.planner.request import Request
 from rollout.planner.seal import seal, wave
 from rollout.planner.standing import standing
 
 WARNING = "NEGATIVE CONTROL: replaces every gateway at once, without drain or withdraw; requests will be lost"
 
 
-def plan_naive_upgrade(first: Request | Site, *rest: Any) -> Plan:
+def plan_naive_upgrade(request: Request) -> Plan:
     """Same target and same skew rules as :func:`rollout.planner.upgrade.plan_upgrade`, none of its care for N-1."""
-    request = as_request(first, *rest)
     targets = targets_of(request)
     versions_are_known(request, targets)
     stages: list[Stage] = []

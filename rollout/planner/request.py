@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 from rollout.model.observed import Observed
 from rollout.model.plan import Options
@@ -42,11 +41,3 @@ def asked(
 ) -> Request:
     """A request with our own rules and no wish but its targets: what tests and the demo need."""
     return Request(site, observed, roles, book(), tuple(targets), options or Options())
-
-
-def as_request(first: Request | Site, *rest: Any) -> Request:
-    """Thin: goes with the last caller that gives site, observed, roles, subject and version one by one."""
-    if isinstance(first, Request):
-        return first
-    observed, roles, *target = rest
-    return asked(first, observed, roles, *([(target[0], target[1])] if target else []))

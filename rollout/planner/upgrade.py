@@ -6,10 +6,8 @@ Knows no product: what moves and in which order is each role's recipe.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rollout.model.plan import Plan, PlanKind, Target
-from rollout.model.site import Site
 from rollout.planner.goals import targets_of
 from rollout.planner.hops import alone, legs_of
 from rollout.planner.interleave import fewest_walks
@@ -23,15 +21,14 @@ from rollout.planner.preconditions import (
 )
 from rollout.planner.produce import Draft, produce
 from rollout.planner.refuse import RuleRefused
-from rollout.planner.request import Request, as_request
+from rollout.planner.request import Request
 
 
-def plan_upgrade(first: Request | Site, *rest: Any) -> Plan:
+def plan_upgrade(request: Request) -> Plan:
     """Only what is not yet at its target is in the plan; nothing to do gives a plan with no steps.
 
     Raises PlanRefused with the rule that forbids it, the numbers, the rule's source and the way out.
     """
-    request = as_request(first, *rest)
     targets = targets_of(request)
     versions_are_known(request, targets)
     for target in targets:

@@ -14,6 +14,7 @@ from rollout.engine.run import apply, resume
 from rollout.model.event import Event as RunEvent
 from rollout.model.event import StepStarted
 from rollout.model.plan import Plan
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from tests.chaos.faults import Fault
 from tests.chaos.meter import Meter
@@ -60,7 +61,7 @@ def unchanged(plan: Plan) -> Plan:
 def carry_out(scenario: Scenario, change: Change = unchanged) -> Ending:
     """``change`` is for negative controls: what becomes of the plan before it is applied."""
     rack, live = running(scenario.site)
-    plan = change(plan_upgrade(live.site, observe(live), live.roles, "istio", AFTER))
+    plan = change(plan_upgrade(asked(live.site, observe(live), live.roles, ("istio", AFTER))))
     saboteur = Saboteur(rack, scenario.pick(plan))
     meter = Meter(rack, saboteur)
     case = _Case(rack, saboteur, meter, MemoryJournal())

@@ -23,6 +23,7 @@ from rollout.engine.observe import observe
 from rollout.engine.outcome import StepOutcome
 from rollout.engine.run import apply, resume
 from rollout.errors import RackrollError
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from tests.unit.fake_world import TEMPO, FakeRack, running, world
 from tests.unit.sites import site
@@ -77,7 +78,7 @@ def main(folder: Path, verb: str, at: int, state: Path) -> int:
     journal = DyingJournal(folder, rack.site.name, at, lambda: save(rack, state))
     save(rack, state)
     if verb.startswith("apply"):
-        plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+        plan = plan_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
         clock = SlowClock(rack) if verb == "apply-slowly" else rack
         outcome = apply(live, plan, journal, clock=clock, tempo=TEMPO)
     else:

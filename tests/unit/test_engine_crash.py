@@ -18,6 +18,7 @@ from rollout.engine.journal import Body, MemoryJournal
 from rollout.engine.observe import observe
 from rollout.engine.outcome import StepOutcome, Word
 from rollout.engine.run import apply, resume
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from rollout.rules.n1 import floor
 from tests.unit.fake_world import TEMPO, FakeRack, running
@@ -62,7 +63,7 @@ def run_to_the_end(rack: FakeRack, journal: MemoryJournal, crashes: int = 1) -> 
     from tests.unit.fake_world import world
 
     live = world(rack)
-    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     try:
         return apply(live, plan, journal, clock=rack, tempo=TEMPO).word
     except Crash:

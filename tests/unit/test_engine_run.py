@@ -25,13 +25,14 @@ from rollout.model.site import Address, Switch
 from rollout.planner.bringup import plan_bringup
 from rollout.planner.naive import plan_naive_upgrade
 from rollout.planner.refuse import RuleRefused
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from tests.unit.fake_world import TEMPO, FakeRack, FakeSwitches, running, world
 from tests.unit.sites import site
 
 
 def upgrade_of(live: World, version: str = "1.31.1") -> Plan:
-    return plan_upgrade(live.site, observe(live), live.roles, "istio", version)
+    return plan_upgrade(asked(live.site, observe(live), live.roles, ("istio", version)))
 
 
 def go(rack: FakeRack, live: World, plan: Plan, journal: MemoryJournal | None = None) -> RunOutcome:
@@ -45,11 +46,11 @@ def again(rack: FakeRack, live: World, journal: MemoryJournal) -> RunOutcome:
 def test_bringup_ends_with_every_gateway_in_its_tor_and_a_second_one_changes_nothing() -> None:
     rack = FakeRack(site())
     live = world(rack)
-    first = go(rack, live, plan_bringup(rack.site, observe(live), live.roles))
+    first = go(rack, live, plan_bringup(asked(rack.site, observe(live), live.roles)))
     assert (first.word, first.exit_code) == (Word.DONE, 0)
     assert dict(first.counts) == {"hosts.changed": 6, "hosts.unchanged": 0, "tor.lines_applied": 2}
     assert rack.routed(rack.site.gateways[0]) == {"r1n1", "r1n2", "r2n1", "r2n2"}
-    second = go(rack, live, plan_bringup(rack.site, observe(live), live.roles))
+    second = go(rack, live, plan_bringup(asked(rack.site, observe(live), live.roles)))
     assert dict(second.counts) == {"hosts.changed": 0, "hosts.unchanged": 6, "tor.lines_applied": 0}
 
 
@@ -65,7 +66,7 @@ def test_an_upgrade_loses_nothing_keeps_n_minus_1_and_leaves_no_mark() -> None:
 def test_the_naive_upgrade_empties_the_vip_and_loses_requests() -> None:
     rack, live = running(site())
     rack.each_tick = lambda: [live.probe.fetch(g, 4) for g in rack.site.gateways] and None
-    plan = plan_naive_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_naive_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     outcome = apply(live, plan, MemoryJournal(), clock=rack, tempo=TEMPO, negative_control=True)
     assert outcome.word is Word.DONE
     assert rack.lowest == 0
@@ -74,7 +75,7 @@ def test_the_naive_upgrade_empties_the_vip_and_loses_requests() -> None:
 
 def test_a_negative_control_is_refused_unless_it_is_said_to_be_meant() -> None:
     rack, live = running(site())
-    plan = plan_naive_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_naive_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     with pytest.raises(RuleRefused, match="PLAN-NEGATIVE-01"):
         go(rack, live, plan)
     assert not any(line.startswith("evict") for line in rack.log)

@@ -24,6 +24,7 @@ from rollout.engine.status import newest
 from rollout.errors import LockHeld, PlanRefused
 from rollout.model.gate import Finding, Verdict
 from rollout.model.plan import Plan
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from tests.unit.fake_world import TEMPO, running
 from tests.unit.kept_journal import Kept
@@ -33,7 +34,7 @@ from tests.unit.sites import site
 def small_plan() -> Plan:
     small = site((1, 1), feeds=1, workers=0)
     _, live = running(small)
-    return plan_upgrade(small, observe(live), live.roles, "istio", "1.31.1")
+    return plan_upgrade(asked(small, observe(live), live.roles, ("istio", "1.31.1")))
 
 
 STEPS = small_plan().steps
@@ -79,7 +80,7 @@ def test_a_held_run_stays_resumable_through_its_process_and_is_tried_afresh(kept
     rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     journal = kept.open()
     rack.silent.add("probe")
-    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     held = apply(live, plan, journal, clock=rack, tempo=TEMPO)
     assert (held.word, held.exit_code) == (Word.HELD, 5)
     seen = kept.status()
@@ -98,7 +99,7 @@ def test_an_interrupted_run_is_resumable(kept: Kept) -> None:
     rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     stop = Event()
     rack.each_tick = lambda: stop.set() if "drain r2n1" in rack.log else None
-    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     stopped = apply(live, plan, kept.open(), stop=stop, clock=rack, tempo=TEMPO)
     assert (stopped.word, stopped.step) == (Word.INTERRUPTED, "istio/r2n1/drain")
     rack.each_tick = lambda: None
@@ -128,7 +129,7 @@ def test_a_live_run_is_readable_from_outside_and_stops_promptly_on_ctrl_c(kept: 
 
 def test_a_run_that_died_before_its_first_step_is_begun_by_resume(kept: Kept) -> None:
     rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
-    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     kept.open().add(RunRecord("early-1", plan, "2026-01-01T00:00:00"))
     done = resume(live, kept.open(), clock=rack, tempo=TEMPO)
     assert (done.word, done.run, done.steps_done) == (Word.DONE, "early-1", STEPS)
@@ -149,7 +150,7 @@ def test_a_hold_asked_for_from_outside_stops_the_run_and_the_next_resume_forgets
 def test_a_run_is_rolled_back_once_the_run_that_undoes_it_is_done(kept: Kept) -> None:
     rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     journal = kept.open()
-    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     done = apply(live, plan, journal, clock=rack, tempo=TEMPO)
     journal.add(RunRecord("back-1", plan, "2100-01-01T00:00:00", undoes=done.run))
     assert [entry.undoes for entry in journal.runs()] == ["", done.run]
@@ -162,7 +163,7 @@ def test_an_aborted_run_is_over(kept: Kept) -> None:
     rack, live = running(site((1, 1), feeds=1, workers=0, folder=kept.folder))
     journal = kept.open()
     rack.silent.add("probe")
-    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     held = apply(live, plan, journal, clock=rack, tempo=TEMPO)
     journal.abort(held.run)
     assert journal.fate(held.run) is Fate.ABORTED

@@ -16,6 +16,7 @@ from rollout.model.plan import Options, Plan
 from rollout.model.site import Site
 from rollout.planner.bringup import plan_bringup
 from rollout.planner.codec import dump, load, read_plan, to_document
+from rollout.planner.digest import observed_digest
 from rollout.planner.maintain import plan_maintain
 from rollout.planner.naive import is_negative_control, plan_naive_upgrade
 from rollout.planner.refuse import RuleRefused
@@ -34,7 +35,7 @@ GOLDEN = ROOT / "tests" / "plans"
 
 
 def upgrade(small: Site, version: str = "1.31.1") -> Plan:
-    return plan_upgrade(small, observe(running(small)[1]), roles(small), "istio", version)
+    return plan_upgrade(asked(small, observe(running(small)[1]), roles(small), ("istio", version)))
 
 
 def kinds(plan: Plan, node: str) -> list[str]:
@@ -64,7 +65,7 @@ def test_a_worker_is_cordoned_emptied_and_given_back_without_touching_routes() -
 def test_a_node_without_old_proxies_is_left_alone() -> None:
     rack, live = running(site())
     rack.pods = {name: pod for name, pod in rack.pods.items() if pod.node != "r1n3"}
-    plan = plan_upgrade(rack.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(rack.site, observe(live), live.roles, ("istio", "1.31.1")))
     assert kinds(plan, "r1n3") == []
     assert kinds(plan, "r2n3") != []
 
@@ -105,7 +106,7 @@ def test_only_what_is_not_yet_there_is_planned() -> None:
     for pod in rack.pods.values():
         if pod.node.startswith("r2") and pod.gateway:
             pod.version = "1.30.3"
-    plan = plan_upgrade(small, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(small, observe(live), live.roles, ("istio", "1.31.1")))
     waves = ["before", "control plane", "canary node r2n1", "canary rack r2", "after"]
     assert [wave.name for wave in plan.waves] == waves
     ahead = [step.key for stage in plan.waves[1].stages for step in stage.steps]
@@ -115,7 +116,7 @@ def test_only_what_is_not_yet_there_is_planned() -> None:
 
 def test_nothing_to_do_is_a_plan_without_steps() -> None:
     small = site()
-    plan = plan_upgrade(small, observe(running(small, "1.31.1")[1]), roles(small), "istio", "1.31.1")
+    plan = plan_upgrade(asked(small, observe(running(small, "1.31.1")[1]), roles(small), ("istio", "1.31.1")))
     assert plan.steps == 0
     assert "nothing to do" in render_plan(plan)
 
@@ -149,7 +150,7 @@ def test_a_gateway_that_is_drained_but_not_moved_is_let_live_again_before_its_ro
 
 def test_the_negative_control_says_so_and_its_proof_shows_what_breaks() -> None:
     small = site()
-    plan = plan_naive_upgrade(small, observe(running(small)[1]), roles(small), "istio", "1.31.1")
+    plan = plan_naive_upgrade(asked(small, observe(running(small)[1]), roles(small), ("istio", "1.31.1")))
     assert is_negative_control(plan)
     assert not is_negative_control(upgrade(small))
     assert plan.warnings[0].startswith("NEGATIVE CONTROL")
@@ -236,14 +237,29 @@ def test_a_plan_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_volatile_facts_do_not_make_a_plan_stale_and_real_ones_do() -> None:
     small = site()
     found = observe(running(small)[1])
-    plan = plan_upgrade(small, found, roles(small), "istio", "1.31.1")
+    plan = plan_upgrade(asked(small, found, roles(small), ("istio", "1.31.1")))
     renamed = tuple(replace(proxy, pod=f"{proxy.pod}-again") for proxy in found.proxies)
     revised = tuple(replace(chart, revision=chart.revision + 7) for chart in found.charts)
     same = replace(found, proxies=renamed, charts=revised)
-    assert plan_upgrade(small, same, roles(small), "istio", "1.31.1").observed_digest == plan.observed_digest
+    assert (
+        plan_upgrade(asked(small, same, roles(small), ("istio", "1.31.1"))).observed_digest
+        == plan.observed_digest
+    )
     moved = replace(found, proxies=(replace(found.proxies[0], version="1.30.4"), *found.proxies[1:]))
-    other = plan_upgrade(small, moved, roles(small), "istio", "1.31.1")
+    other = plan_upgrade(asked(small, moved, roles(small), ("istio", "1.31.1")))
     assert other.observed_digest != plan.observed_digest
+
+
+def test_an_agent_that_only_changed_its_node_does_not_make_a_plan_stale_and_another_version_does() -> None:
+    small = site()
+    found = observe(running(small)[1])
+    digest = observed_digest(small, found)
+    where = next(i for i, agent in enumerate(found.agents) if agent.component == "istiod")
+    moved = [*found.agents]
+    moved[where] = replace(moved[where], node="r2n3")
+    assert observed_digest(small, replace(found, agents=tuple(moved))) == digest
+    moved[where] = replace(moved[where], version="1.30.4")
+    assert observed_digest(small, replace(found, agents=tuple(moved))) != digest
 
 
 def test_every_effect_has_one_line_for_people() -> None:
@@ -255,7 +271,7 @@ def test_every_effect_has_one_line_for_people() -> None:
 
 def _bringup(small: Site) -> Plan:
     live = world(FakeRack(small))
-    return plan_bringup(small, observe(live), live.roles)
+    return plan_bringup(asked(small, observe(live), live.roles))
 
 
 def _lab(runs: str = "1.30.3", metallb: str = "0.16.1", options: Options | None = None) -> Request:

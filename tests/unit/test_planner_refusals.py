@@ -27,7 +27,7 @@ def seen(small: Site, version: str = "1.30.3") -> Observed:
 
 
 def upgrade(small: Site, observed: Observed, to: str, subject: str = "istio") -> Plan:
-    return plan_upgrade(small, observed, roles(small), subject, to)
+    return plan_upgrade(asked(small, observed, roles(small), (subject, to)))
 
 
 def refused(small: Site, observed: Observed, to: str, subject: str = "istio") -> RuleRefused:
@@ -166,7 +166,7 @@ def test_metallb_0_14_9_is_planned_with_a_warning_that_cordons_withdraw() -> Non
 def test_bringup_never_moves_what_runs_at_another_version() -> None:
     small = site(version="1.30.3")
     with pytest.raises(RuleRefused) as caught:
-        plan_bringup(small, seen(small, "1.31.1"), roles(small))
+        plan_bringup(asked(small, seen(small, "1.31.1"), roles(small)))
     assert caught.value.rule == "PLAN-VERSION-03"
     assert "set istio's version in the site file to 1.31.1" in caught.value.hint
 
@@ -174,7 +174,7 @@ def test_bringup_never_moves_what_runs_at_another_version() -> None:
 def test_the_negative_control_still_obeys_the_skew_rules() -> None:
     small = site()
     with pytest.raises(PlanRefused, match="ISTIO-JUMP-01"):
-        plan_naive_upgrade(small, seen(small, "1.29.2"), roles(small), "istio", "1.31.1")
+        plan_naive_upgrade(asked(small, seen(small, "1.29.2"), roles(small), ("istio", "1.31.1")))
 
 
 def test_every_rule_of_ours_has_words() -> None:

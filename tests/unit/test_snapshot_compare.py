@@ -14,6 +14,7 @@ from rollout.engine.outcome import Word
 from rollout.engine.run import apply
 from rollout.model.plan import Plan
 from rollout.model.snapshot import Serving, ServingCertificate, Snapshot
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from tests.unit.fake_world import TEMPO, running
 from tests.unit.sites import site
@@ -25,7 +26,7 @@ def upgraded() -> tuple[Snapshot, Snapshot, Plan]:
     rack, live = running(site())
     run = Run("run-1", live, clock=rack)
     before = snapshot.take(run, "before")
-    plan = plan_upgrade(live.site, observe(live), live.roles, "istio", "1.31.1")
+    plan = plan_upgrade(asked(live.site, observe(live), live.roles, ("istio", "1.31.1")))
     assert apply(live, plan, MemoryJournal(), clock=rack, tempo=TEMPO).word is Word.DONE
     return before, snapshot.take(run, "after"), plan
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from rollout.cli.main import cli
 from rollout.engine.observe import observe
 from rollout.planner.codec import dump
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from rollout.verify.document import content_hash
 from tests.unit.fake_world import roles, running
@@ -21,7 +22,9 @@ from tests.unit.sites import site
 def plan(tmp_path: Path) -> Path:
     small = site()
     file = tmp_path / "plan.json"
-    file.write_text(dump(plan_upgrade(small, observe(running(small)[1]), roles(small), "istio", "1.31.1")))
+    file.write_text(
+        dump(plan_upgrade(asked(small, observe(running(small)[1]), roles(small), ("istio", "1.31.1"))))
+    )
     return file
 
 

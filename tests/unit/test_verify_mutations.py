@@ -17,6 +17,7 @@ from rollout.engine.observe import observe
 from rollout.model.site import Site
 from rollout.planner.codec import dump
 from rollout.planner.naive import plan_naive_upgrade
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from rollout.verify.check import check
 from rollout.verify.data import Rules, read_rules
@@ -37,7 +38,7 @@ def rules() -> Rules:
 @cache
 def text(gateways: tuple[int, ...] = (2, 2, 1), vips: int = 1) -> str:
     small = site(gateways, vips=vips)
-    return dump(plan_upgrade(small, observe(running(small)[1]), roles(small), "istio", "1.31.1"))
+    return dump(plan_upgrade(asked(small, observe(running(small)[1]), roles(small), ("istio", "1.31.1"))))
 
 
 def plan() -> Document:
@@ -297,7 +298,7 @@ def test_an_edited_proof_is_refuted(name: str) -> None:
 
 def test_the_negative_control_is_refuted_even_with_every_gate() -> None:
     small: Site = site()
-    naive = plan_naive_upgrade(small, observe(running(small)[1]), roles(small), "istio", "1.31.1")
+    naive = plan_naive_upgrade(asked(small, observe(running(small)[1]), roles(small), ("istio", "1.31.1")))
     document = json.loads(dump(naive))
     assert refuted(deepcopy(document)).rule == "VERIFY-GATE-01"
     for stage, index in steps(document):

@@ -20,6 +20,7 @@ from rollout.model.event import Event, GatewaysSampled
 from rollout.model.plan import Plan
 from rollout.planner.bringup import plan_bringup
 from rollout.planner.naive import is_negative_control, plan_naive_upgrade
+from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 
 WARM_SECONDS = 3.0
@@ -98,7 +99,7 @@ def play(theatre: Theatre, version: str, say: Say, *, simulated: bool) -> Score:
 def bring_up(stage: Stage) -> float:
     """Deploy the demo's echo service, then carry out the bringup plan; seconds that the plan took."""
     stage.world.cluster.apply([doc for doc in yaml.safe_load_all(ECHO_APP.read_text("utf-8")) if doc])
-    plan = plan_bringup(stage.site, observe(stage.world), stage.world.roles)
+    plan = plan_bringup(asked(stage.site, observe(stage.world), stage.world.roles))
     started = time.monotonic()
     _carry_out(stage, plan, "bringup")
     return time.monotonic() - started
@@ -119,7 +120,7 @@ def upgrade(stage: Stage, version: str, *, naive: bool = False) -> Upgrade:
     """Carry out the upgrade while the outside client sends; the load starts before it and ends after it."""
     planner = plan_naive_upgrade if naive else plan_upgrade
     subject = stage.site.meshes[0].name
-    plan = planner(stage.site, observe(stage.world), stage.world.roles, subject, version)
+    plan = planner(asked(stage.site, observe(stage.world), stage.world.roles, (subject, version)))
     lowest, before = LowestInRib(), _versions(stage)
     with stage.load() as load:
         time.sleep(WARM_SECONDS)
