@@ -1,6 +1,4 @@
-"""Whole plans of every subject, as a reviewer reads them (tests/plans/<name>.txt), and the same plans run to their end
-on the rack in memory (simulated: no chart, no cluster).
-"""
+"""Whole plans of every subject, as a reviewer reads them: tests/plans/<name>.txt."""
 
 from __future__ import annotations
 
@@ -11,11 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout.engine.journal import MemoryJournal
 from rollout.engine.observe import observe
-from rollout.engine.outcome import Word
 from rollout.engine.ports import World
-from rollout.engine.run import apply
 from rollout.model.plan import Options, Plan
 from rollout.model.site import Site
 from rollout.planner.maintain import plan_maintain
@@ -25,7 +20,7 @@ from rollout.planner.upgrade import plan_upgrade
 from rollout.rules.book import book
 from tests.unit import subject_sites as sites
 from tests.unit.fake_rack import KUBERNETES, FakeRack
-from tests.unit.fake_world import TEMPO, world
+from tests.unit.fake_world import world
 
 GOLDEN = Path(__file__).parents[1] / "plans"
 Scene = tuple[FakeRack, World]
@@ -93,12 +88,3 @@ def test_a_plain_maintenance_reads_as_reviewed() -> None:
     _, live = Case("maintain", sites.istio, ("istio", "")).scene()
     found = Request(live.site, observe(live), live.roles, book(), options=Options(limit="rack:r2"))
     held_to("maintain", plan_maintain(found, ("fwupdmgr", "update", "-y"), "firmware"))
-
-
-@pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_the_plan_of_every_subject_runs_to_its_end_and_then_there_is_nothing_to_do(case: Case) -> None:
-    rack, live = case.scene()
-    outcome = apply(live, plan_upgrade(case.request(live)), MemoryJournal(), clock=rack, tempo=TEMPO)
-    assert (outcome.word, outcome.detail) == (Word.DONE, "")
-    assert (rack.lowest, rack.lost, rack.marked()) == (case.lowest, 0, [])
-    assert plan_upgrade(case.request(live)).steps == 0
