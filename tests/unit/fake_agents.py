@@ -112,12 +112,13 @@ class Agents:
     def of(self, subject: str, component: str) -> list[Agent]:
         return [p for p in self.pods.values() if (p.subject, p.component) == (subject, component)]
 
-    def up(self, kind_of: dict[str, str], wanted: frozenset[tuple[str, str]], node: str) -> bool:
-        """Every agent of these shapes on the node serves; ``kind_of`` maps subjects to kinds."""
-        on_node = (p for p in self.pods.values() if p.node == node)
-        return all(
-            p.serves(self.time) for p in on_node if (kind_of.get(p.subject, ""), p.component) in wanted
-        )
+    def down(self, kind_of: dict[str, str], shapes: frozenset[tuple[str, str]]) -> set[str]:
+        """Nodes where an agent of one of these shapes does not serve; ``kind_of`` maps subjects to kinds."""
+        return {
+            p.node
+            for p in self.pods.values()
+            if p.node and (kind_of.get(p.subject, ""), p.component) in shapes and not p.serves(self.time)
+        }
 
     def _start(self, subject: str, component: str, namespace: str, release: str, **place: object) -> Agent:
         self.serial += 1

@@ -174,22 +174,23 @@ class FakeRack:
             self.start(pod.node if pod.gateway else self._elsewhere(pod.node), pod.gateway, pod.mesh)
         self.agents.time, self.agents.start_takes = self.time, self.start_takes
         self.agents.settle()
+        mute = self._down(SPEAKS)
         for gateway in self.site.gateways:
             for node in self.site.gateway_nodes:
-                self._route(gateway, node)
+                self._route(gateway, node, speaks=node.name not in mute)
         self._measure()
 
     def _elsewhere(self, node: str) -> str:
         free = [n for n in self.nodes.values() if not n.cordoned and n.name != node]
         return free[0].name if free else node
 
-    def _route(self, gateway: Gateway, node: Node) -> None:
+    def _route(self, gateway: Gateway, node: Node, *, speaks: bool) -> None:
         key = gateway.name, node.name
         pods = [p for p in self.pods.values() if p.gateway == gateway.name and p.node == node.name]
         wanted = (
             self.site.rack(node.rack).switch.name in self.configured
             and not self.nodes[node.name].excluded
-            and self._has(SPEAKS, node.name)
+            and speaks
             and any(p.serves(self.time) for p in pods)
         )
         if wanted == self.rib.get(key, False):
@@ -198,14 +199,13 @@ class FakeRack:
             self.rib[key] = wanted
             del self.changing[key]
 
-    def _has(self, wanted: frozenset[tuple[str, str]], node: str) -> bool:
-        kinds = {name: role.kind for name, role in self.roles.items()}
-        return self.agents.up(kinds, wanted, node)
+    def _down(self, shapes: frozenset[tuple[str, str]]) -> set[str]:
+        return self.agents.down({name: role.kind for name, role in self.roles.items()}, shapes)
 
     def answers(self, gateway: Gateway, node: str) -> bool:
         """A connection that reaches the node for this gateway is answered."""
         pods = (p for p in self.pods.values() if p.gateway == gateway.name and p.node == node)
-        return any(p.serves(self.time) for p in pods) and self._has(CARRIES_TRAFFIC, node)
+        return any(p.serves(self.time) for p in pods) and node not in self._down(CARRIES_TRAFFIC)
 
     def _measure(self) -> None:
         counts = [len(self.routed(gateway)) for gateway in self.site.gateways]
