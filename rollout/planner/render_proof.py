@@ -17,7 +17,9 @@ def render_proof(proof: Proof) -> Iterator[str]:
     if len(proof.states) < 2:
         return
     yield ""
-    yield f"Proof: {len(proof.states)} states forward, {len(proof.configurations)} configurations of versions"
+    number = len(proof.configurations)
+    mixes = f"{number} configuration{'s' if number > 1 else ''} of versions"
+    yield f"Proof: {len(proof.states)} states forward, {mixes}"
     yield from _configurations(proof)
     yield from _states(proof) if len(proof.states) <= MOST_STATES else _summary(proof)
     yield from _back(proof)
@@ -89,6 +91,9 @@ def _summary(proof: Proof) -> Iterator[str]:
 def _back(proof: Proof) -> Iterator[str]:
     """What a plan installed for the first time has nothing to go back to."""
     end = proof.no_return
+    if len(proof.configurations) == 1:
+        yield "  no version moves: there is nothing to take back"
+        return
     first, last = ({(r.subject, r.component) for r in proof.configurations[i].running} for i in (0, -1))
     if end is None and last <= first:
         yield "  way back from each of them: the same states reversed, data plane first, control plane last"
