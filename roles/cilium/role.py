@@ -47,7 +47,7 @@ class CiliumRole(Charted):
         self._own: Json = json.loads(next((v.text for v in mesh.values if v.chart == CHART), "{}"))
 
     def charts(self) -> tuple[ChartStep, ...]:
-        return (ChartStep("control-plane", CHART, self._mesh.namespace, CHART),)
+        return (ChartStep("network", CHART, self._mesh.namespace, CHART),)
 
     def chart(self, release: str) -> ChartStep:
         if release == PREFLIGHT:

@@ -11,7 +11,7 @@ downgraded: their data is not readable backwards.
 from __future__ import annotations
 
 from roles.charted import Charted, goes_down, on_top, unknown_chart
-from roles.consul.values import NAME, consul_values
+from roles.consul.values import NAME, api_gateway, consul_values
 from roles.pins import carried_by, pin_of
 from rollout.model.recipe import (
     ChartsStage,
@@ -31,6 +31,7 @@ SERVERS = f"{NAME}-server"
 INJECTOR = f"{NAME}-connect-injector"
 GATEWAY_NAME = "gateway.consul.hashicorp.com/name"
 LOCAL = "local"
+GATEWAYS = "gateways"
 RERENDER = (
     "an API gateway's Deployment is rendered anew only when its ports, resources or replicas change: one that comes "
     "back with the old dataplane holds the run; delete that Deployment and resume [consul-k8s api-gateway/gatekeeper]"
@@ -87,6 +88,19 @@ class ConsulRole(Charted):
                 "control-plane", namespace, (app, ("component", "connect-injector")), "sidecar-injector"
             ),
         )
+
+    def parts(self) -> tuple[str, ...]:
+        return (GATEWAYS,) if self._mesh.gateways else ()
+
+    def objects(self, part: str) -> tuple[Json, ...]:
+        """A Gateway's namespace comes first: Helm makes namespaces for its own releases only."""
+        if part != GATEWAYS:
+            return super().objects(part)
+        spaces = dict.fromkeys(gateway.namespace for gateway in self._mesh.gateways)
+        namespaces = (
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces
+        )
+        return (*namespaces, *(api_gateway(gateway) for gateway in self._mesh.gateways))
 
     def control_plane(self, version: str = "") -> tuple[str, str]:
         del version

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from rollout.model.policy import ReleasePin
 from rollout.model.role import Json
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Gateway, Mesh, Site
 
 NAME = "consul"
 """``global.name``: every object is called ``consul-...`` whatever the release is called."""
+
+CLASS = "consul"
+POOL = "metallb.io/address-pool"
+ADDRESS = "metallb.io/loadBalancerIPs"
+
+
+def api_gateway(gateway: Gateway) -> Json:
+    """Consul makes the Deployment and the Service from it; the annotations are copied to the Service."""
+    listener = {
+        "name": "http",
+        "protocol": "HTTP",
+        "port": gateway.port,
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    annotations = {POOL: gateway.pool, ADDRESS: str(gateway.vip)}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": gateway.name, "namespace": gateway.namespace, "annotations": annotations},
+        "spec": {"gatewayClassName": CLASS, "listeners": [listener]},
+    }
 
 
 def consul_values(site: Site, mesh: Mesh, release: ReleasePin, data_plane: str) -> Json:
@@ -38,10 +59,11 @@ def consul_values(site: Site, mesh: Mesh, release: ReleasePin, data_plane: str) 
 
 
 def _gateway_class(site: Site) -> Json:
-    """As many API gateways as there are gateway nodes, and only there. The chart wants the selector as text."""
+    """As many API gateways as there are gateway nodes, and only there. The chart wants mappings and lists as text."""
     count = len(site.gateway_nodes)
     return {
         "serviceType": "LoadBalancer",
         "nodeSelector": f'{site.gateway_label}: "true"\n',
+        "copyAnnotations": {"service": {"annotations": "".join(f"- {key}\n" for key in (POOL, ADDRESS))}},
         "deployment": {"defaultInstances": count, "minInstances": count, "maxInstances": count},
     }

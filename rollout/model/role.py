@@ -15,8 +15,8 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ChartStep:
-    """One chart of a role, in the role's order. ``stage`` is control-plane or gateways; a chart of any other stage
-    (a preflight) is no part of a bringup."""
+    """One chart of a role, in the role's order. ``stage`` is control-plane or gateways; network is what no pod starts
+    without, so it comes before everything else; a chart of any other stage (a preflight) is no part of a bringup."""
 
     stage: str
     release: str

@@ -17,7 +17,7 @@ from rollout.model.step import (
     ProbeVips,
     Step,
 )
-from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, chart_steps, object_steps
+from rollout.planner.charts import CONTROL_PLANE, GATEWAYS, NETWORK, chart_steps, object_steps
 from rollout.planner.preconditions import bringup_preconditions
 from rollout.planner.proof import prove
 from rollout.planner.request import Request
@@ -33,8 +33,12 @@ def plan_bringup(request: Request) -> Plan:
     targets = tuple(_targets(site, observed, roles))
     for target in targets:
         bringup_preconditions(request, target)
-    waves = (*_hosts(site), *_fabric(site), *_metallb(site, roles["metallb"]))
-    waves += tuple(w for mesh in site.meshes for w in _mesh(site, mesh, roles[mesh.name]))
+    networks = [mesh for mesh in site.meshes if _is_network(roles[mesh.name])]
+    waves = (*_hosts(site), *_fabric(site))
+    waves += tuple(w for mesh in networks for w in _mesh(site, mesh, roles[mesh.name]))
+    waves += _metallb(site, roles["metallb"])
+    others = [mesh for mesh in site.meshes if mesh not in networks]
+    waves += tuple(w for mesh in others for w in _mesh(site, mesh, roles[mesh.name]))
     waves += wave("outside", _racks(site), Stage("probe", _outside(site)))
     return seal(PlanKind.BRINGUP, request, targets, waves, prove(site, observed, roles, request.book, waves))
 
@@ -43,6 +47,11 @@ def _targets(site: Site, observed: Observed, roles: Mapping[str, SubjectRole]) -
     wanted = [("metallb", site.metallb.version), *((mesh.name, mesh.version) for mesh in site.meshes)]
     for name, version in wanted:
         yield Target(name, roles[name].installed_version(observed.charts), version)
+
+
+def _is_network(role: SubjectRole) -> bool:
+    """Without it no pod starts, MetalLB's neither."""
+    return any(chart.stage == NETWORK for chart in role.charts())
 
 
 def _racks(site: Site) -> tuple[str, ...]:
@@ -75,6 +84,7 @@ def _metallb(site: Site, role: SubjectRole) -> tuple[Wave, ...]:
 
 def _mesh(site: Site, mesh: Mesh, role: SubjectRole) -> tuple[Wave, ...]:
     control = (
+        *chart_steps(role, NETWORK, mesh.version, None),
         *chart_steps(role, CONTROL_PLANE, mesh.version, None),
         Step(f"{mesh.name}/control-plane", AwaitControlPlane(mesh.name, mesh.version)),
         *object_steps(role, CONTROL_PLANE),

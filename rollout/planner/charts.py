@@ -8,6 +8,7 @@ from rollout.model.step import ApplyObjects, InstallChart, Step
 
 CONTROL_PLANE = "control-plane"
 GATEWAYS = "gateways"
+NETWORK = "network"
 
 
 def chart_steps(

@@ -11,6 +11,7 @@ from roles.consul.role import ConsulRole
 from roles.kubernetes.role import KubernetesRole
 from roles.metallb.role import MetalLbRole
 from rollout.cli.world import roles_of
+from rollout.engine.observe import observe
 from rollout.model.observed import ChartState
 from rollout.model.recipe import (
     ChartsStage,
@@ -26,7 +27,12 @@ from rollout.model.recipe import (
 )
 from rollout.model.role import SubjectRole
 from rollout.model.site import Site
+from rollout.model.step import InstallChart
+from rollout.planner.bringup import plan_bringup
+from rollout.planner.request import asked
 from tests.unit import subject_sites as sites
+from tests.unit.fake_rack import FakeRack
+from tests.unit.fake_world import world
 
 
 def cilium(values: str | None = None) -> CiliumRole:
@@ -217,3 +223,25 @@ def test_no_role_answers_for_a_chart_that_is_not_its_own(site: Site) -> None:
         if name not in ("metallb",):
             with pytest.raises(KeyError):
                 role.objects("nothing")
+
+
+def test_consuls_gateways_are_asked_for_with_their_address_once_consul_is_there() -> None:
+    role = consul()
+    assert role.parts() == ("gateways",)
+    namespace, gateway = role.objects("gateways")
+    assert namespace["metadata"]["name"] == gateway["metadata"]["namespace"] == "consul-ingress"
+    assert gateway["metadata"]["annotations"]["metallb.io/loadBalancerIPs"] == "203.0.113.1"
+    assert gateway["spec"]["listeners"][0]["port"] == 443
+    copied = role.values(role.chart("consul"), "1.22.3")["connectInject"]["apiGateway"]["managedGatewayClass"]
+    assert "- metallb.io/loadBalancerIPs\n" in copied["copyAnnotations"]["service"]["annotations"]
+    assert consul(gateways=()).parts() == ()
+
+
+def test_a_network_comes_up_before_anything_that_needs_pods() -> None:
+    small = sites.cilium()
+    live = world(FakeRack(small, kubernetes="1.34.2"))
+    plan = plan_bringup(asked(small, observe(live), live.roles))
+    installed = [
+        step.effect.release for _, _, _, step in plan.numbered() if isinstance(step.effect, InstallChart)
+    ]
+    assert installed == ["cilium", "metallb", "istio-base", "istiod", "ingress-1"]
