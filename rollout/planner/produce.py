@@ -40,8 +40,8 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """``naive``: how often a VIP's next-hops would change if no walk were shared. ``hops``: the path, if there is
-    more to it than the targets say."""
+    """``naive``: how often a VIP's next-hops would change if no walk were shared. ``hops``: the path, where
+    one walk is not enough."""
 
     waves: tuple[Wave, ...]
     naive: int
@@ -69,12 +69,6 @@ def finish(request: Request, draft: Draft, frame: Frame, walked: Walked) -> Plan
     return seal(draft.kind, request, draft.targets, waves, proof, warnings, walked.hops, changes)
 
 
-def _several(groups: Groups) -> bool:
-    """Whether the path says more than the targets do."""
-    movers = [leg.subject for legs in groups for leg in legs]
-    return len(movers) > len(set(movers))
-
-
 def frame_of(request: Request, draft: Draft) -> Frame:
     site, options = request.site, request.options
     names = chosen(site, options.limit)
@@ -97,7 +91,7 @@ def _walked(request: Request, frame: Frame, groups: Groups) -> Walked:
         waves += built.waves
         now, naive = built.standing, naive + built.naive
     hops = tuple(leg.hop for legs in groups for leg in legs)
-    return Walked(tuple(waves), naive, hops if _several(groups) else ())
+    return Walked(tuple(waves), naive, hops if len(groups) > 1 else ())
 
 
 def _between_snapshots(frame: Frame, waves: tuple[Wave, ...]) -> tuple[Wave, ...]:

@@ -27,7 +27,7 @@ def _head(plan: Plan) -> Iterator[str]:
     yield from _asked(plan)
     yield from (f"  ! {warning}" for warning in plan.warnings)
     if plan.hops:
-        yield "  path, for it cannot go there at once:"
+        yield "  path, for one walk over the nodes is not enough:"
         yield from (f"    {number}. {hop_words(hop)}" for number, hop in enumerate(plan.hops, 1))
     yield from _changes(plan)
 

@@ -11,7 +11,7 @@ import os
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,13 @@ def canonical_json(site: Site) -> str:
 
 
 def _plain(value: Any, folder: Path) -> Any:
+    """By exact type first: a site of 10,000 nodes has a hundred thousand values."""
+    kind: Any = type(value)
+    if kind is str:
+        return _relative(value, folder) if value.startswith("/") else value
+    names = _field_names(kind)
+    if names:
+        return {name: _plain(getattr(value, name), folder) for name in names}
     match value:
         case None | bool() | int():
             return value
@@ -48,9 +55,13 @@ def _plain(value: Any, folder: Path) -> Any:
             return {key: _plain(item, folder) for key, item in value.items()}
         case tuple():
             return [_plain(item, folder) for item in value]
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name), folder) for field in fields(value)}
-    return str(value)
+    return {} if is_dataclass(value) else str(value)
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    """A dataclass' fields; none for anything else."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def _relative(path: str, folder: Path) -> str:

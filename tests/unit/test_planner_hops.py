@@ -39,7 +39,7 @@ def test_a_target_two_minors_away_is_reached_hop_after_hop_in_one_plan() -> None
     assert len(set(keys)) == len(keys)
     first = max(i for i, key in enumerate(keys) if key.startswith("hop1/"))
     assert first < min(i for i, key in enumerate(keys) if key.startswith("hop2/"))
-    assert "path, for it cannot go there at once:" in render_plan(plan)
+    assert "path, for one walk over the nodes is not enough:" in render_plan(plan)
 
 
 def test_via_names_the_release_on_the_way() -> None:
