@@ -48,7 +48,11 @@ def _document(run: RunStatus) -> dict[str, Any]:
         "hold": run.hold or None,
         "rollsBack": run.undoes or None,
         "rolledBackBy": run.undone_by or None,
-        "steps": {"done": run.steps_done, "total": run.steps_total},
+        "steps": {
+            "done": run.steps_done,
+            "total": run.steps_total,
+            "list": [_step_document(step) for step in run.steps],
+        },
         "waves": [
             {"name": w.name, "racks": list(w.racks), "done": w.done, "total": w.total} for w in run.waves
         ],
@@ -58,6 +62,20 @@ def _document(run: RunStatus) -> dict[str, Any]:
         "putAside": list(run.aside),
         "gateways": {"minInRib": run.min_in_rib},
         "probesLost": run.lost,
+    }
+
+
+def _step_document(step: StepView) -> dict[str, Any]:
+    """``state`` null: not begun, or under way if it is the current one."""
+    return {
+        "number": step.number,
+        "key": step.key,
+        "wave": step.wave,
+        "stage": step.stage,
+        "title": step.title,
+        "state": step.word,
+        "seconds": step.seconds,
+        "detail": step.detail,
     }
 
 

@@ -93,6 +93,8 @@ def test_a_rollback_of_a_finished_run_ends_with_exit_code_6_and_status_shows_bot
     seen = json.loads(desk.types("status", "-o", "json").stdout)
     assert (seen["state"], seen["rollsBack"]) == ("done", first)
     assert all(wave["done"] == wave["total"] for wave in seen["waves"])
+    assert {step["state"] for step in seen["steps"]["list"]} <= {"done", "already"}
+    assert len(seen["steps"]["list"]) == seen["steps"]["total"]
     assert "RUN-ROLLBACK-01" in str(error(desk.types("rollback", "--yes")))
 
 
