@@ -188,7 +188,7 @@ def test_a_command_in_a_container_succeeds_or_says_why_not(api: Api, site: Site,
         run_in_container(connect(site.kubernetes), replace(container, container="other"), ["true"])
 
 
-def test_a_chart_is_installed_once_and_upgraded_to_the_version_asked_for(
+def test_a_chart_is_installed_once_upgraded_to_the_version_asked_for_and_removed_once(
     site: Site, space: str, tmp_path: Path
 ) -> None:
     for name, text in CHART.items():
@@ -204,3 +204,6 @@ def test_a_chart_is_installed_once_and_upgraded_to_the_version_asked_for(
     assert (upgraded.revision, upgraded.version, upgraded.status) == (2, "1.31.1", "deployed")
     mine = [state for state in charts.releases() if state.namespace == space]
     assert [(state.release, state.version) for state in mine] == [("probe", "1.31.1")]
+    assert charts.remove(space, "probe") is True
+    assert charts.remove(space, "probe") is False
+    assert not [state for state in charts.releases() if state.namespace == space]
