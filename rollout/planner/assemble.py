@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from rollout.model.plan import Stage, Wave
-from rollout.model.recipe import ChartsStage
+from rollout.model.recipe import ChartsStage, CommandOnNode
 from rollout.model.step import ProbeVips, Step
 from rollout.planner.charts_stage import Ahead
 from rollout.planner.leg import Leg, Task, Turn, Work
@@ -93,5 +93,7 @@ class Hopping:
 
 
 def needed(standing: Standing, task: Task, node: str) -> bool:
-    """A task that moves no version (a node's maintenance) is needed wherever it is asked for."""
-    return task.version == "" or standing.held(task, node) - {task.version} != NONE
+    """A command's component is on every node: one that nobody saw is not up to date. A task that moves no version
+    is needed wherever it is asked for."""
+    held = standing.held(task, node)
+    return held != {task.version} if isinstance(task.action, CommandOnNode) else held - {task.version} != NONE

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from rollout.model.plan import Hop, Target
 from rollout.model.recipe import (
     ChartsStage,
+    CommandOnNode,
     CommandStage,
     NodesStage,
     NoRecipe,
@@ -56,17 +57,21 @@ def leg_of(request: Request, hop: Hop) -> Leg:
         recipe = role.recipe(hop.before, hop.after)
     except NoRecipe as error:
         raise refuse(error.rule, str(error), where=hop.subject, fix=error.fix) from None
-    leg = Leg(hop, role, _only(recipe, hop.component) if hop.component else recipe)
-    agents_were_seen(request, role, _replaced(leg.recipe))
-    return leg
+    agents_were_seen(request, role, _on_nodes(recipe))
+    return Leg(hop, role, _only(recipe, hop.component) if hop.component else recipe)
 
 
-def _replaced(recipe: Recipe) -> Iterator[str]:
-    for stage in recipe.stages:
-        if isinstance(stage, NodesStage):
-            for action in stage.actions:
-                if isinstance(action, ReplaceNodeAgents):
-                    yield from action.components
+def _on_nodes(recipe: Recipe) -> Iterator[str]:
+    """Components that every node has its own of; proxies are where pods are, which may be nowhere."""
+    actions = (a for stage in recipe.stages if isinstance(stage, NodesStage) for a in stage.actions)
+    for action in actions:
+        match action:
+            case ReplaceNodeAgents(components=components):
+                yield from components
+            case CommandOnNode(component=str(component)):
+                yield component
+            case _:
+                pass
 
 
 def _only(recipe: Recipe, component: str) -> Recipe:

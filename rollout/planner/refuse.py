@@ -69,5 +69,7 @@ def require(verdict: RuleVerdict, *, where: str = "") -> None:
         return
     origin = verdict.provenance
     whose = f"the site's {origin.origin}: " if origin.origin else ""
-    text = f"{verdict.arithmetic} [{whose}{origin.source}, read {origin.date.isoformat()}, {origin.confidence}]"
+    text = (
+        f"{verdict.arithmetic} [{whose}{origin.source}, read {origin.date.isoformat()}, {origin.confidence}]"
+    )
     raise RuleRefused(verdict.rule, text, where=where, hint=verdict.fix)

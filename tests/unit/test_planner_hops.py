@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from rollout.engine.journal import MemoryJournal
 from rollout.engine.observe import observe
+from rollout.engine.outcome import Word
+from rollout.engine.run import apply
+from rollout.model.plan import Hop, PlanKind
+from rollout.model.policy import Waves
+from rollout.planner.assemble import Hopping
+from rollout.planner.hops import leg_of
+from rollout.planner.produce import Draft, frame_of
 from rollout.planner.refuse import RuleRefused
 from rollout.planner.render import render_plan
 from rollout.planner.request import Request, asked
+from rollout.planner.standing import standing
 from rollout.planner.upgrade import plan_upgrade
 from rollout.planner.way import way_of
-from tests.unit.fake_world import roles, running
+from tests.unit.fake_world import TEMPO, roles, running
 from tests.unit.planner_cases import (
     UPGRADE_NODE,
     at_kubernetes,
@@ -23,6 +33,8 @@ from tests.unit.planner_cases import (
     with_kubernetes,
 )
 from tests.unit.sites import site
+
+DRAFT = Draft(PlanKind.UPGRADE, (), Waves(), site().pacing)
 
 
 def istio_and_kubernetes() -> Request:
@@ -120,3 +132,34 @@ def test_two_subjects_share_the_visit_of_each_node() -> None:
     assert kinds(plan, "r1n1").count("Withdraw") == 1
     assert {"ReplaceAgents", "Evict"} <= set(kinds(plan, "r1n1"))
     assert [(c.planned, c.naive) for c in plan.next_hops] == [(8, 16)]
+
+
+def test_a_node_whose_kubelet_nobody_saw_is_visited_and_kubelets_that_nobody_saw_at_all_are_refused() -> None:
+    small = with_kubernetes(site())
+    found = at_kubernetes(observe(running(small)[1]), "v1.35.2")
+    done = tuple(
+        replace(n, kubelet="v1.36.1") if n.name != "r2n3" else replace(n, kubelet=None) for n in found.nodes
+    )
+    agents = tuple(a for a in found.agents if a.subject != "kubernetes" or a.component != "kubelet")
+    almost = replace(found, nodes=done, agents=agents, kubernetes="v1.36.1")
+    near = Hop("kubernetes", "1.36.1", "1.36.1", "kubelet")
+    asked_for = asked(small, almost, roles(small), ("kubernetes", "1.36.1"))
+    leg = leg_of(asked_for, near)
+    walk = Hopping(frame_of(asked_for, DRAFT), (leg,)).build(standing(almost)).waves
+    assert {s.node for w in walk for stage in w.stages for s in stage.steps if s.node} == {"r2n3"}
+    blind = replace(almost, nodes=tuple(replace(n, kubelet=None) for n in done))
+    with pytest.raises(RuleRefused, match="PLAN-OBSERVED-03: no kubelet"):
+        leg_of(replace(asked_for, observed=blind), near)
+
+
+def test_a_plan_of_shared_walks_is_carried_out_without_losing_a_connection(tmp_path: Path) -> None:
+    small = with_kubernetes(site(folder=tmp_path))
+    rack, live = running(small, "1.29.2")
+    plan = plan_upgrade(
+        asked(small, observe(live), live.roles, ("istio", "1.31.1"), ("kubernetes", "1.36.1"))
+    )
+    assert len(plan.hops) == 4
+    done = apply(live, plan, MemoryJournal(), clock=rack, tempo=TEMPO)
+    assert (done.word, done.steps_done, rack.lost, rack.lowest) == (Word.DONE, plan.steps, 0, 3)
+    assert {pod.version for pod in rack.pods.values()} == {"1.31.1"}
+    assert {node.kubelet for node in live.cluster.nodes()} == {"v1.36.1"}
