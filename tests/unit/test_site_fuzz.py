@@ -28,7 +28,27 @@ policy:
   waves:
     {canaryNode: false, canaryRack: true, growth: "1.5", maxShare: 34%, workersAtOnce: 2, waveSoak: 1m, waveSamples: 9}
 """
-WHOLE = LAB + POLICY
+MOVED = """
+  controlPlane: [{name: cp1, ssh: {address: 192.0.2.201}}]
+  upgradeControlPlane: [up, "{version}"]
+  upgradeNode: [up, "{version}"]
+"""
+MESHES = """
+  - {name: canaried, kind: istio, version: 1.30.3, namespace: istio-a, namespaces: [a], method: revision, tag: prod,
+     charts: {oci: "oci://charts.example/istio"}, values: {istiod: {pilot: {traceSampling: 1}}}}
+  - {name: ambient, kind: istio, version: 1.30.3, namespace: istio-b, dataPlane: ambient, charts: {oci: "oci://c/i"}}
+  - {name: linked, kind: linkerd, version: edge-26.6.3, namespace: linkerd, extensions: [viz], charts: {http: "http://c"}}
+  - {name: net, kind: cilium, version: 1.19.5, namespace: kube-system, charts: {http: "https://c/c"},
+     values: {cilium: {upgradeCompatibility: "1.17"}}}
+  - {name: consul, kind: consul, version: 1.22.3, namespace: consul, servers: 5, backup: [save, /backup/snap],
+     charts: {http: "https://c/h"}, releases: [{version: 1.22.3, chart: 1.9.3, dataPlane: 1.9.4}]}
+"""
+WHOLE = (
+    LAB.replace(
+        "gatewayLabel: rackroll.io/gateway\n", f"gatewayLabel: rackroll.io/gateway{MOVED}", 1
+    ).replace("\nprobe:", f"{MESHES}\nprobe:", 1)
+    + POLICY
+)
 TREE: dict[str, Any] = yaml.safe_load(WHOLE)
 SCALARS = st.one_of(
     st.none(),
