@@ -48,3 +48,6 @@ crash: lab-tools ## kill -9 at every journal boundary of an upgrade on the lab, 
 
 chaos: venv ## a hundred simulated upgrades, one failure each: the table of what came of them (ARGS="RUNS FIRST_SEED")
 	@.venv/bin/python -m tests.chaos $(ARGS)
+
+properties: venv ## thousands of random fleets and targets: each plan verified, each refusal checked by an oracle
+	@RACKROLL_PROPERTIES=long .venv/bin/python -m pytest -q tests/properties --timeout 3600 $(ARGS)

@@ -26,10 +26,12 @@ Timed = Callable[[Callable[[], T]], T]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``peak_mib`` is the process's own high-water mark (VmHWM), inputs and interpreter included."""
+    """``peak_mib`` is the process's own high-water mark (VmHWM), inputs and interpreter included. ``cpu`` is what
+    ``seconds`` would be on a machine with nothing else to do."""
 
     job: str
     seconds: float
+    cpu: float
     peak_mib: float
     detail: str
 
@@ -78,12 +80,22 @@ def read(shape: Shape, timed: Timed[Plan]) -> str:
     return f"{timed(lambda: loaded(text)).steps:,} steps"
 
 
+def verify(shape: Shape, timed: Timed[int]) -> str:
+    """Every state of the plan checked again without the planner's code."""
+    from bench.calls import verified
+    from rollout.planner.codec import dump as dumped
+
+    text = dumped(_plan_of(_written(shape), shape))
+    return f"{timed(lambda: verified(text)):,} states"
+
+
 JOBS: dict[str, Callable[..., str]] = {
     "load": load,
     "load+plan": load_and_plan,
     "plan": plan,
     "dump": dump,
     "read": read,
+    "verify": verify,
 }
 
 
@@ -117,21 +129,21 @@ def high_water() -> float:
 
 
 def measure(job: str, shape: Shape) -> Figure:
-    seconds: list[float] = []
+    took: list[tuple[float, float]] = []
 
     def timed(work: Callable[[], T]) -> T:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         result = work()
-        seconds.append(time.perf_counter() - began)
+        took.append((time.perf_counter() - began, time.process_time() - cpu))
         return result
 
     detail = JOBS[job](shape, timed)
-    return Figure(job, seconds[0], high_water(), detail)
+    return Figure(job, *took[0], high_water(), detail)
 
 
 def main(argv: list[str]) -> None:
     figure = measure(argv[0], Shape(*map(int, argv[1:])))
-    print(json.dumps([figure.job, figure.seconds, figure.peak_mib, figure.detail]))
+    print(json.dumps([figure.seconds, figure.cpu, figure.peak_mib, figure.detail]))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from bench.run import Row
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures: written by `make bench ARGS=--write` -->", "<!-- end of figures -->"
-_HEADS = ("nodes", "job", "time", "peak memory", "target", "", "what")
+_HEADS = ("nodes", "job", "time", "CPU", "peak memory", "target", "", "what")
 
 
 def as_table(rows: list[Row]) -> str:
@@ -24,9 +24,9 @@ def as_table(rows: list[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     if row.error:
-        return (row.size, row.job, "", "", row.target, row.verdict, row.error)
-    time, memory = f"{row.seconds:.2f} s", f"{row.peak_mib:.0f} MiB"
-    return (row.size, row.job, time, memory, row.target, row.verdict, row.detail)
+        return (row.size, row.job, "", "", "", row.target, row.verdict, row.error)
+    time, cpu, memory = f"{row.seconds:.2f} s", f"{row.cpu:.2f} s", f"{row.peak_mib:.0f} MiB"
+    return (row.size, row.job, time, cpu, memory, row.target, row.verdict, row.detail)
 
 
 def as_markdown(rows: list[Row], repeat: int) -> str:

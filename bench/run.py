@@ -36,6 +36,7 @@ class Row:
     size: str
     job: str
     seconds: float
+    cpu: float
     peak_mib: float
     detail: str
     target: str
@@ -57,21 +58,22 @@ def _row(size: str, shape: Shape, job: str, repeat: int, earlier: list[Row]) -> 
     broken = next((r for r in results if isinstance(r, str)), None)
     figures = [r for r in results if not isinstance(r, str)]
     if broken is not None:
-        return Row(size, job, 0.0, 0.0, "", "", "FAILED", broken)
-    seconds, peak = median(f[0] for f in figures), max(f[1] for f in figures)
+        return Row(size, job, 0.0, 0.0, 0.0, "", "", "FAILED", broken)
+    seconds, cpu = median(f[0] for f in figures), median(f[1] for f in figures)
+    peak, detail = max(f[2] for f in figures), figures[0][3]
     target = _target(size, job, earlier)
-    return Row(size, job, seconds, peak, figures[0][2], _words(target), _verdict(target, seconds, peak))
+    return Row(size, job, seconds, cpu, peak, detail, _words(target), _verdict(target, seconds, peak))
 
 
-def _in_its_own_process(job: str, shape: Shape) -> tuple[float, float, str] | str:
-    """Seconds, MiB and detail; or the last line of what went wrong."""
+def _in_its_own_process(job: str, shape: Shape) -> tuple[float, float, float, str] | str:
+    """Seconds, CPU seconds, MiB and detail; or the last line of what went wrong."""
     sizes = (shape.racks, shape.nodes_per_rack, shape.gateways_per_rack, shape.sidecars)
     command = [sys.executable, "-m", "bench.jobs", job, *map(str, sizes)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    _, seconds, peak, detail = json.loads(done.stdout)
-    return float(seconds), float(peak), str(detail)
+    seconds, cpu, peak, detail = json.loads(done.stdout)
+    return float(seconds), float(cpu), float(peak), str(detail)
 
 
 def _target(size: str, job: str, earlier: list[Row]) -> Target:

@@ -159,8 +159,16 @@ class Ahead:
         made = {name for s in stages if isinstance(s, ChartsStage) for name in s.releases}
         return release in gone & made
 
+    @property
+    def _left_behind(self) -> bool:
+        held = self.standing.proxies.get(self.leg.subject, {}).values()
+        return any(versions - {self.leg.version} for versions in held)
+
     def _cleanup(self, stage: CleanupStage) -> Iterator[Step]:
+        """What proxies on nodes beyond ``--limit`` still answer to stays until a later plan has moved them."""
         for release, namespace in stage.releases:
+            if self._left_behind and not self._passing(release):
+                continue
             if (namespace, release) in self.standing.charts or (self._passing(release) and self._moves):
                 effect = RemoveChart(self.leg.subject, release, namespace)
                 yield Step(f"{self.prefix}/remove/{release}", effect)

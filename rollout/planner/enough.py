@@ -24,11 +24,11 @@ def require_enough(
     """
     touched, withdrawn = _touched(waves)
     warnings: list[str] = []
+    _nodes_are_free(request, touched)
     if withdrawn:
         warnings += _metallb_can_withdraw(request)
         _enough_gateways(request, hurt & withdrawn)
         warnings += _one_more_may_fail(request, kind, withdrawn)
-    _nodes_are_free(request, touched)
     return tuple(warnings)
 
 
@@ -67,7 +67,7 @@ def _enough_gateways(request: Request, hurt: frozenset[str]) -> None:
         text = f"{len(nodes)} gateway node: moving it leaves 0 serving"
         raise refuse("PLAN-N1-01", text, fix="label a second node as gateway, in another failure domain")
     for gateway in request.site.gateways:
-        missing = nodes - serving(request.site, request.observed, gateway)
+        missing = nodes - (serving(request.site, request.observed, gateway) - _told_to_leave(request))
         if missing - hurt or len(missing) > 1:
             raise _short(request, gateway, sorted(missing), len(nodes))
 
@@ -110,19 +110,26 @@ def _loss(request: Request, domain: str, out: str, total: int, elsewhere: int) -
 
 def _short(request: Request, gateway: Gateway, missing: list[str], total: int) -> Exception:
     routed, alive = in_rib(request.site, request.observed, gateway), ready(request.observed, gateway)
-    why = "; ".join(f"{n} {_why(n in routed, n in alive)}" for n in missing)
+    leaving = _told_to_leave(request)
+    why = "; ".join(f"{n} {_why(n in routed, n in alive, n in leaving)}" for n in missing)
     left = total - len(missing)
     text = f"{arithmetic(left, total)} and the next move would leave {left - 1}: {why}"
     fix = "bring those gateways back first (or resume the run that holds them), then plan again"
     return refuse("PLAN-N1-02", text, where=f"gateway {gateway.name}, VIP {gateway.vip}", fix=fix)
 
 
-def _why(routed: bool, alive: bool) -> str:
+def _told_to_leave(request: Request) -> frozenset[str]:
+    """Nodes that carry the exclude label: one that still announces will stop."""
+    return frozenset(state.name for state in request.observed.nodes if state.excluded)
+
+
+def _why(routed: bool, alive: bool, leaving: bool) -> str:
+    if routed and alive:
+        return "is excluded from load balancers and about to go" if leaving else "serves"
     return {
         (False, False): "is neither in its ToR's RIB nor Ready",
         (False, True): "is not in its ToR's RIB",
         (True, False): "is not Ready",
-        (True, True): "serves",
     }[routed, alive]
 
 

@@ -65,7 +65,7 @@ class Judge:
     def _skew(self, rule: Row, name: str, leaders: tuple[str, ...], followers: tuple[str, ...]) -> bool:
         above = sorted((self._place(rule, text) for text in leaders), key=lambda p: p.order)
         if rule.get("table"):
-            seen = {"{}.{}".format(*numbers(text)) for text in followers}
+            seen = {own_numbers(text).line for text in followers}
             return all(seen <= self._partners(rule, name, leader) for leader in above)
         below = sorted((self._place(rule, text) for text in followers), key=lambda p: p.order)
         slack = 1 if rule.get("transient_ok") else 0

@@ -49,6 +49,6 @@ def test_a_figure_beyond_its_target_is_called_missed(seconds: float, mib: float,
 
 def test_the_page_has_the_marks_that_writing_needs_and_the_table_shows_a_failure() -> None:
     assert PAGE.read_text().index(BEGIN) < PAGE.read_text().index(END)
-    failed = Row("1,000", "plan", 0.0, 0.0, "", "", "FAILED", "ValueError: no")
+    failed = Row("1,000", "plan", 0.0, 0.0, 0.0, "", "", "FAILED", "ValueError: no")
     assert "FAILED" in as_table([failed])
     assert "ValueError: no" in as_markdown([failed], 1)
