@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from rollout.model.observed import Observed
 from rollout.model.plan import Target
 from rollout.model.role import SubjectRole
+from rollout.planner.components import HOP_ORDER
 from rollout.planner.leg import Leg
 from rollout.planner.refuse import refuse, require
 from rollout.planner.request import Request
@@ -57,25 +58,21 @@ def versions_are_known(request: Request, targets: Iterable[Target]) -> None:
         observed_release(
             book, role.kind, target.before or "", f"the installed {role.name} cannot be placed", fix
         )
-        for version, what in _running(request.observed, role, target.after):
+        for version, what in _running(request.observed, role):
             if version:
                 fix = "restart that pod, or take it out of the mesh"
                 observed_release(book, role.kind, version, f"{what} says version {version!r}", fix)
 
 
-def _running(observed: Observed, role: SubjectRole, version: str) -> Iterator[tuple[str, str]]:
+def _running(observed: Observed, role: SubjectRole) -> Iterator[tuple[str, str]]:
     """Version and where it was seen, of the components that are numbered like their subject; each version once."""
     seen: dict[str, str] = {}
-    if _numbered_alike(role, _proxy_component(role), version):
+    if _numbered_alike(role, _proxy_component(role)):
         for proxy in observed.proxies:
             if proxy.mesh == role.name and proxy.node and not proxy.terminating:
                 seen.setdefault(proxy.version, f"proxy {proxy.namespace}/{proxy.pod}")
     for agent in observed.agents:
-        if (
-            agent.subject == role.name
-            and not agent.terminating
-            and _numbered_alike(role, agent.component, version)
-        ):
+        if agent.subject == role.name and not agent.terminating and _numbered_alike(role, agent.component):
             name = f"{agent.component} {agent.namespace}/{agent.pod}"
             seen.setdefault(bare(agent.subject, agent.version), name)
     yield from seen.items()
@@ -86,18 +83,16 @@ def _proxy_component(role: SubjectRole) -> str:
     return kind.component if kind is not None else "proxy"
 
 
-def _numbered_alike(role: SubjectRole, component: str, version: str) -> bool:
-    """Whether the component calls itself what the subject is called; a version nobody can carry is not alike."""
-    try:
-        return role.component_version(component, version) == version
-    except ValueError:
-        return False
+def _numbered_alike(role: SubjectRole, component: str) -> bool:
+    """Whether the component carries its subject's own version. Not asked of one version: Consul 2.0's dataplane is
+    2.0 as well, the one before it was 1.9."""
+    return component in HOP_ORDER.get(role.kind, (component,))
 
 
 def goes_up(request: Request, target: Target) -> None:
     """Never below what runs anywhere: going back is a rollback, in the other order."""
     role, book = request.roles[target.subject], request.book
-    running = {place(book, role.kind, v) for v, _ in _running(request.observed, role, target.after) if v}
+    running = {place(book, role.kind, v) for v, _ in _running(request.observed, role) if v}
     newest = max({place(book, role.kind, target.before or ""), *running})
     verdicts = downgrade_verdicts(book, role.kind, newest.text, target.after)
     for verdict in verdicts:
