@@ -102,3 +102,24 @@ def test_what_upstream_cannot_take_back_is_refused_by_the_rule_that_the_plan_nam
         plan_rollback(asked(live.site, observe(live), live.roles), forward)
     assert caught.value.rule == NO_RETURN[case.name]
     assert any(caught.value.rule in warning for warning in forward.warnings)
+
+
+@pytest.mark.parametrize(
+    ("case", "rule"),
+    [
+        (Case("k", sites.istio, ("kubernetes", "1.36.1")), "PLAN-CONSTRAINT-01"),
+        (Case("c", lambda: sites.consul(backup=()), ("consul", "1.22.3")), "PLAN-BACKUP-01"),
+        (
+            Case("v", lambda: sites.cilium("{}"), ("cilium", "1.20.3"), {"kubernetes": "1.34.2"}),
+            "PLAN-VALUES-01",
+        ),
+        (Case("r", sites.consul, ("consul", "1.22.9")), "PLAN-CHART-02"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_role_has_no_way_for_is_refused_under_its_own_rule_with_a_fix(case: Case, rule: str) -> None:
+    _, live = case.scene()
+    with pytest.raises(RuleRefused) as caught:
+        plan_upgrade(case.request(live))
+    assert (caught.value.rule, caught.value.exit_code, caught.value.where) == (rule, 3, case.target[0])
+    assert caught.value.hint
