@@ -18,18 +18,20 @@ from rollout.cli.output import confirm
 @yes_option
 @click.pass_context
 def apply(ctx: click.Context, plan_file: Path, inventory: Path, output: str, yes: bool) -> None:
-    """Carry out a saved plan; refused when the file was edited or the site moved since.
+    """Carry out a saved plan; refused when it does not verify, was edited, or the site moved since.
 
     Ctrl-C stops at a safe point; `rackroll resume` goes on from there, also after kill -9.
     """
     from rollout.cli.progress import Progress
+    from rollout.cli.verified import require_verified
     from rollout.cli.world import build_world
     from rollout.engine.run import apply as run_plan
-    from rollout.planner.codec import read_plan
+    from rollout.planner.codec import dump, read_plan
     from rollout.site.load import load_site
 
     plan = read_plan(plan_file)
     site = load_site(inventory)
+    require_verified(dump(plan), str(plan_file), site.folder)
     confirm(f"{plan.kind} of {site.name}: {plan.steps} steps. Carry it out?", yes=yes)
     title = f"{plan.kind} of {site.name}, plan {plan.id[:12]}: {plan.steps} steps"
     with Progress(title) as progress:

@@ -67,7 +67,9 @@ def _end(world: World, journal: Journal, record: RunRecord, *, yes: bool) -> Non
 def _way_back(world: World, record: RunRecord) -> Plan:
     from datetime import UTC, datetime
 
+    from rollout.cli.verified import require_verified
     from rollout.engine.observe import observe
+    from rollout.planner.codec import dump
     from rollout.planner.request import Request
     from rollout.planner.rollback import plan_rollback
     from rollout.rules.book import rulebook
@@ -75,7 +77,9 @@ def _way_back(world: World, record: RunRecord) -> Plan:
     request = Request(
         world.site, observe(world), world.roles, rulebook(world.site.folder), today=datetime.now(UTC).date()
     )
-    return plan_rollback(request, record.plan)
+    plan = plan_rollback(request, record.plan)
+    require_verified(dump(plan), f"way back from run {record.id}", world.site.folder)
+    return plan
 
 
 def _save(plan: Plan, out: Path, record: RunRecord) -> None:

@@ -38,7 +38,9 @@ def test_the_role_fits_the_engines_protocol(role: IstioRole) -> None:
     assert fits.control_plane() == ("istio-system", "istiod")
 
 
-def test_a_gateway_can_be_told_to_let_go_of_kept_alive_connections_and_to_serve_again(role: IstioRole) -> None:
+def test_a_gateway_can_be_told_to_let_go_of_kept_alive_connections_and_to_serve_again(
+    role: IstioRole,
+) -> None:
     """Without a command a drain would wait, drain nothing and say nothing."""
     found = role.proxies()
     assert found.fail_health == ("pilot-agent", "request", "POST", "healthcheck/fail")

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from rollout.cli.main import cli
 from rollout.engine.observe import observe
+from rollout.errors import PlanRefused
 from rollout.planner.codec import dump
 from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
@@ -97,3 +98,15 @@ def test_a_sites_own_rule_is_asked_too(plan: Path, tmp_path: Path) -> None:
     assert done.exit_code == 3
     assert "VERIFY-RULES-01" in done.output
     assert "ISTIO-K8S-131" in done.output
+
+
+def test_a_broken_plan_is_not_applied_even_when_its_id_fits(
+    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled(plan)
+    small = site(folder=tmp_path)
+    monkeypatch.setattr("rollout.site.load.load_site", lambda _: small)
+    done = CliRunner().invoke(cli, ["apply", str(plan), "-i", str(tmp_path), "--yes"])
+    assert isinstance(done.exception, PlanRefused)
+    assert "VERIFY-ORDER-01" in str(done.exception)
+    assert not (tmp_path / ".rackroll").exists(), "nothing was begun"
