@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Event
 
+from rollout.engine.abort import abort
 from rollout.engine.journal import MemoryJournal
 from rollout.engine.observe import observe
 from rollout.engine.outcome import RunOutcome, Word
@@ -15,6 +16,7 @@ from rollout.model.event import Event as RunEvent
 from rollout.model.event import StepStarted
 from rollout.model.plan import Plan
 from rollout.planner.request import asked
+from rollout.planner.rollback import plan_rollback
 from rollout.planner.upgrade import plan_upgrade
 from tests.chaos.faults import Fault
 from tests.chaos.meter import Meter
@@ -22,7 +24,9 @@ from tests.chaos.saboteur import Killed, Saboteur
 from tests.chaos.scenario import Scenario
 from tests.unit.fake_world import TEMPO, FakeRack, running
 
-AFTER = "1.31.1"
+BEFORE, AFTER = "1.30.3", "1.31.1"
+EVERY_FIFTH = 5
+"""Of the finished runs, every so many are rolled back."""
 RESUMES = 4
 OPERATOR_COMES = 4.0
 """Simulated seconds after the first stop; each time twice as long."""
@@ -46,12 +50,13 @@ class Ending:
     most_taken: int
     foreign_touched: tuple[str, ...]
     wrong: tuple[str, ...]
+    rolled_back: bool = False
 
     @property
     def outcome(self) -> str:
         if self.word is Word.DONE:
             return "done after resume" if self.resumes else "done at once"
-        return "held with its reason"
+        return "held, aborted"
 
 
 def unchanged(plan: Plan) -> Plan:
@@ -67,7 +72,47 @@ def carry_out(scenario: Scenario, change: Change = unchanged) -> Ending:
     case = _Case(rack, saboteur, meter, MemoryJournal())
     rack.each_tick = case.tick
     last = case.drive(plan)
-    return _ending(scenario.seed, case, last)
+    ending = _ending(scenario.seed, case, last)
+    if last.word is not Word.DONE:
+        return replace(ending, wrong=(*ending.wrong, *_aborted(case)))
+    if scenario.seed % EVERY_FIFTH == 0 and not ending.wrong:
+        return replace(ending, rolled_back=True, wrong=tuple(_taken_back(case, plan)))
+    return ending
+
+
+def _aborted(case: _Case) -> list[str]:
+    """The operator gives up: what the run had out of service goes back, and no foreign mark with it."""
+    run = case.journal.runs()[-1].id
+    case.saboteur.repair_silently()
+    abort(case.saboteur.world(), case.journal, clock=case.rack, tempo=TEMPO)
+    case.rack.wait(Event(), 3.0)
+    ours = [n.name for n in case.rack.nodes.values() if n.owner == run]
+    wrong = [f"marks left after the abort on {', '.join(ours)}"] if ours else []
+    if case.meter.touched:
+        wrong.append(f"the abort removed foreign marks from {', '.join(sorted(case.meter.touched))}")
+    everyone = {node.name for node in case.rack.site.gateway_nodes}
+    return wrong + [
+        f"{gateway.name} is not served everywhere after the abort"
+        for gateway in case.rack.site.gateways
+        if case.rack.routed(gateway) != everyone
+    ]
+
+
+def _taken_back(case: _Case, plan: Plan) -> list[str]:
+    """A finished run is rolled back: everything at the version before, N-1 kept on that way too."""
+    rack, meter = case.rack, Meter(case.rack, case.saboteur)
+    rack.each_tick = meter.tick
+    live = case.saboteur.world()
+    back = plan_rollback(asked(live.site, observe(live), live.roles), plan)
+    outcome = apply(live, back, case.journal, clock=rack, tempo=TEMPO)
+    rack.wait(Event(), 3.0)
+    versions = {pod.version for pod in rack.pods.values()}
+    wrong = [] if outcome.word is Word.DONE else [f"the rollback is {outcome.word}: {outcome.detail}"]
+    wrong += [] if versions == {BEFORE} else [f"pods run {', '.join(sorted(versions))} after the rollback"]
+    wrong += [f"marks left by the rollback on {', '.join(rack.marked())}"] if rack.marked() else []
+    wrong += [f"{meter.lost} looks lost on the way back"] if meter.lost else []
+    lowest = meter.floor if meter.lowest is None else meter.lowest
+    return wrong + ([f"{lowest} next-hops on the way back"] if lowest < meter.floor else [])
 
 
 @dataclass(slots=True)

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     KILLED = "kill -9"
     STOPPED = "operator stops the run"
     FOREIGN_CORDON = "foreign cordon appears"
+    CLOCK_OUT = "clock out of sync"
+    ALERT_FIRING = "alert firing"
 
 
 @dataclass(frozen=True, slots=True)

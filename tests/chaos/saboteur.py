@@ -10,7 +10,7 @@ from math import inf
 from threading import Event
 from typing import Any, cast
 
-from rollout.engine.ports import Charts, Cluster, Probe, Switches, World
+from rollout.engine.ports import Charts, Cluster, Commands, Metrics, Probe, Switches, World
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.observed import ProbeResult
 from tests.chaos.faults import Fault, Kind
@@ -83,6 +83,11 @@ class Saboteur:
             case _:
                 pass
 
+    def repair_silently(self) -> None:
+        """What must be well for an abort to finish: everything but somebody else's cordon."""
+        if self.fault.kind is not Kind.FOREIGN_CORDON:
+            self.repair()
+
     def _hold_down(self) -> None:
         """Once a tick, for what the rack would otherwise put right by itself."""
         match self.fault.kind:
@@ -128,7 +133,22 @@ class Saboteur:
             switches=cast(Switches, Guarded(real.switches, self.ask_switch)),
             charts=cast(Charts, Guarded(real.charts, self.ask_helm)),
             probe=cast(Probe, Guarded(real.probe, self.ask_probe)),
+            commands=cast(Commands, Guarded(real.commands, self.ask_command)),
+            metrics=cast(Metrics, Prometheus(self)),
         )
+
+    def ask_command(self, verb: str, call: Call, host: str, argv: Any) -> Any:
+        """A chronyd that has lost its sources: not synchronised, as its CSV says it."""
+        del verb
+        answer = call(host, argv)
+        if self.on and self.fault.kind is Kind.CLOCK_OUT and host == self.fault.victim and "chronyc" in argv:
+            fields = answer.output.strip().split(",")
+            return replace(answer, output=",".join([*fields[:-1], "Not synchronised"]))
+        return answer
+
+    def alerts(self) -> tuple[dict[str, str], ...]:
+        firing = {"alertname": "KubeAPIDown", "alertstate": "firing", "severity": "critical"}
+        return (firing,) if self.on and self.fault.kind is Kind.ALERT_FIRING else ()
 
     def ask_cluster(self, verb: str, call: Call, *args: Any, **kwargs: Any) -> Any:
         """A foreign cordon is told from ours by the real adapter (the marks annotation); the fake cannot."""
@@ -189,3 +209,14 @@ class Guarded:
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         call = getattr(self._inner, verb)
         return lambda *args, **kwargs: self._guard(verb, call, *args, **kwargs)
+
+
+class Prometheus:
+    """Fires what the saboteur says, and nothing else."""
+
+    def __init__(self, saboteur: Saboteur) -> None:
+        self._saboteur = saboteur
+
+    def series(self, source: object) -> tuple[dict[str, str], ...]:
+        del source
+        return self._saboteur.alerts()

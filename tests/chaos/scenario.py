@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from rollout.model.plan import Plan
+from rollout.model.policy import AlertSource
 from rollout.model.site import Site
 from rollout.model.step import (
     AwaitAdvertised,
     AwaitNodeReady,
+    Cordon,
     DrainGateways,
     Effect,
     Evict,
@@ -37,15 +39,17 @@ class Scenario:
 
 
 def scenario(seed: int, kinds: tuple[Kind, ...] = KINDS) -> Scenario:
-    """Seeds go through the kinds in turn, so that a hundred of them have each at least seven times."""
+    """Seeds go through the kinds in turn, so that a hundred of them have each at least six times."""
     dice = Random(seed)  # noqa: S311 - the same seed must give the same trouble
     kind = kinds[seed % len(kinds)]
     racks = dice.choice([(1, 1, 1), (2, 2), (1, 2, 1), (2, 0, 2), (1, 1, 1, 1), (2, 1, 1)])
     small = site(racks, workers=dice.randint(1, 2), vips=dice.randint(1, 2))
+    if kind is Kind.ALERT_FIRING:
+        small = replace(small, policy=replace(small.policy, alerts=AlertSource("http://simulated.example")))
     return Scenario(seed, kind, small, lambda plan: pick(plan, small, kind, dice))
 
 
-def pick(plan: Plan, small: Site, kind: Kind, dice: Random) -> Fault:
+def pick(plan: Plan, small: Site, kind: Kind, dice: Random) -> Fault:  # noqa: C901 - one match over the kinds
     """Where the fault strikes. A step that suits the kind, and a victim that belongs to it."""
     steps = [(number, step) for number, _, _, step in plan.numbered()]
     lasts = dice.choice([1.0, 4.0, 12.0, 30.0, None])
@@ -68,6 +72,13 @@ def pick(plan: Plan, small: Site, kind: Kind, dice: Random) -> Fault:
             return Fault(kind, any_step, dice.choice([0.0, 0.05, 0.1, 0.3]))
         case Kind.STOPPED:
             return Fault(kind, any_step, delay, says="asked to stop")
+        case Kind.CLOCK_OUT:
+            number, step = _one(dice, [(n, s) for n, s in steps if s.node], DrainGateways, Cordon)
+            return Fault(kind, number, 0.0, lasts, step.node or "", says="CLOCK-OFFSET")
+        case Kind.ALERT_FIRING:
+            return Fault(
+                kind, _one(dice, steps, InstallChart, DrainGateways)[0], 0.0, lasts, says="ALERTS-QUIET"
+            )
         case Kind.FOREIGN_CORDON:
             victim = dice.choice([node.name for node in small.nodes])
             repaired = dice.random() < 0.7

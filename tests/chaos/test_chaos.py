@@ -26,9 +26,9 @@ def test_an_upgrade_with_one_failure_keeps_n_minus_1_and_ends(seed: int) -> None
     assert ending.samples > 0
 
 
-def test_a_hundred_seeds_have_every_kind_of_failure_seven_times() -> None:
+def test_a_hundred_seeds_have_every_kind_of_failure_six_times() -> None:
     kinds = [scenario(seed).kind for seed in range(100)]
-    assert min(kinds.count(kind) for kind in KINDS) >= 7
+    assert min(kinds.count(kind) for kind in KINDS) >= 6
 
 
 def without_gates(plan: Plan) -> Plan:

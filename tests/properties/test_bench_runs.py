@@ -41,10 +41,13 @@ def test_every_job_runs_and_says_what_it_did(job: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "mib", "word"), [(1.9, 400, "ok"), (2.1, 400, "MISSED"), (1.9, 501, "MISSED")]
+    ("seconds", "cpu", "mib", "word"),
+    [(1.9, 1.8, 400, "ok"), (2.1, 2.1, 400, "MISSED"), (1.9, 1.8, 501, "MISSED"), (9.0, 1.8, 400, "busy")],
 )
-def test_a_figure_beyond_its_target_is_called_missed(seconds: float, mib: float, word: str) -> None:
-    assert _verdict(Target(seconds=2.0, mib=500.0), seconds, mib) == word
+def test_a_figure_beyond_its_target_is_called_missed_and_a_busy_machine_busy(
+    seconds: float, cpu: float, mib: float, word: str
+) -> None:
+    assert _verdict(Target(seconds=2.0, mib=500.0), seconds, cpu, mib) == word
 
 
 def test_the_page_has_the_marks_that_writing_needs_and_the_table_shows_a_failure() -> None:
