@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from threading import Event
 
 import pytest
@@ -13,6 +14,7 @@ from rollout.engine.attempt import attempt
 from rollout.engine.context import Run
 from rollout.engine.outcome import StepOutcome, Word
 from rollout.engine.ports import World
+from rollout.errors import StepFailed
 from rollout.model.observed import ProbeResult
 from rollout.model.site import Gateway
 from rollout.model.step import (
@@ -249,3 +251,19 @@ def test_a_probe_step_waits_for_a_clean_round_and_counts_what_was_lost() -> None
     probe = Lossy(rack, rack.time, rack.time + 0.2)
     outcome = do(rack, replace(live, probe=probe), ProbeVips(20))
     assert (outcome.word, outcome.lost) == (Word.DONE, 2)
+
+
+def test_what_lasts_long_is_asked_about_less_often() -> None:
+    rack, live = running(site())
+    looks: list[float] = []
+    run = Run(RUN, live, rack, TEMPO, Event())
+
+    def look() -> str:
+        looks.append(rack.time)
+        return "nothing yet"
+
+    with pytest.raises(StepFailed, match="not within 60 s; at last nothing yet"):
+        run.until("a kubelet", look, hint="look")
+    gaps = [later - earlier for earlier, later in pairwise(looks)]
+    assert (min(gaps), max(gaps)) == (pytest.approx(0.25), pytest.approx(1.0))
+    assert len(looks) < 80
