@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import threading
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import paramiko
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from rollout.adapters import probe_script
 from rollout.adapters.ssh import SSH_TIMEOUT, strict_client
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.observed import ProbeResult
 from rollout.model.site import Gateway, ProbePoint, Site, SshAccess
+from rollout.model.snapshot import Serving, ServingCertificate
 
 SAMPLE_TIMEOUT = 2.0
 """Seconds for one connection, request and answer: longer is as bad as lost."""
@@ -49,6 +53,26 @@ class OutsideProbe:
         answer = self._vantage.run(self._asked(gateway, samples))
         return ProbeResult(gateway.vip, answer["tried"], answer["ok"], _detail(answer["failures"]))
 
+    def serving(self, gateway: Gateway) -> Serving:
+        """Implements :class:`rollout.engine.ports.Certificates`, by the name that the site's clients ask for."""
+        asked = {
+            "want": "leaf",
+            "host": str(gateway.vip),
+            "port": gateway.port,
+            "name": self._point.host_header,
+            "timeout": SAMPLE_TIMEOUT,
+        }
+        answer = self._vantage.run(asked)
+        if not answer.get("der"):
+            return Serving(
+                gateway.name, None, f"{gateway.vip}:{gateway.port} {answer.get('why', 'said nothing')}"
+            )
+        try:
+            leaf = x509.load_der_x509_certificate(base64.b64decode(answer["der"]))
+        except ValueError as error:
+            return Serving(gateway.name, None, f"its certificate cannot be read: {error}")
+        return Serving(gateway.name, _certificate(leaf))
+
     def _asked(self, gateway: Gateway, samples: int) -> Asked:
         return {
             "host": str(gateway.vip),
@@ -61,11 +85,16 @@ class OutsideProbe:
         }
 
 
+def _certificate(leaf: x509.Certificate) -> ServingCertificate:
+    names = leaf.subject.rfc4514_string(), leaf.issuer.rfc4514_string()
+    return ServingCertificate(*names, leaf.not_valid_after_utc, leaf.fingerprint(hashes.SHA256()).hex())
+
+
 class Here:
     """The machine that rackroll runs on."""
 
     def run(self, asked: Asked) -> Answer:
-        return probe_script.fetch(dict(asked))
+        return probe_script.answer(dict(asked))
 
 
 class OverSsh:

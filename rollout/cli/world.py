@@ -56,13 +56,15 @@ def build_world(site: Site) -> World:
     from rollout.adapters.switches.port import SshSwitches
 
     roles = roles_of(site)
+    probe = OutsideProbe(site)
     return World(
         site=site,
         hosts=PyinfraHosts(site),
         switches=SshSwitches(site),
         charts=HelmCharts(site),
         cluster=KubeCluster(site, roles),
-        probe=OutsideProbe(site),
+        probe=probe,
+        certificates=probe,
         roles=roles,
         commands=SiteCommands(site),
         workloads=KubeWorkloads(site, roles),
