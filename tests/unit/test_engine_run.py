@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import timedelta
-from threading import Event, Lock
+from threading import Event
 
 import pytest
 
 from rollout.engine.abort import abort
-from rollout.engine.join import AT_ONCE
 from rollout.engine.journal import MemoryJournal
 from rollout.engine.observe import observe
 from rollout.engine.outcome import RunOutcome, Word
 from rollout.engine.ports import World
 from rollout.engine.run import apply, resume
-from rollout.engine.sampler import take_sample
 from rollout.errors import PlanRefused, Unreachable
 from rollout.model.event import Event as RunEvent
 from rollout.model.event import RunFinished, StepFinished, StepHeld, StepStarted
 from rollout.model.plan import Plan
-from rollout.model.site import Address, Switch
 from rollout.planner.bringup import plan_bringup
 from rollout.planner.naive import plan_naive_upgrade
 from rollout.planner.refuse import RuleRefused
 from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
-from tests.unit.fake_world import TEMPO, FakeRack, FakeSwitches, running, world
+from tests.unit.fake_world import TEMPO, FakeRack, running, world
 from tests.unit.sites import site
 
 
@@ -289,48 +285,3 @@ def test_a_watcher_that_breaks_does_not_break_the_run() -> None:
         raise BrokenPipeError(event)
 
     assert apply(live, upgrade_of(live), MemoryJournal(), broken, clock=rack, tempo=TEMPO).word is Word.DONE
-
-
-def test_a_sample_counts_the_worst_vip() -> None:
-    rack, live = running(site(vips=2))
-    rack.rib["ingress-2", "r1n1"] = False
-    run_sample = take_sample(_run(live))
-    assert (run_sample.in_rib, run_sample.ready, run_sample.total) == (3, 4, 4)
-
-
-def test_a_sample_has_each_vips_own_numbers() -> None:
-    rack, live = running(site(vips=2))
-    rack.rib["ingress-2", "r1n1"] = False
-    vips = take_sample(_run(live)).vips
-    assert [(v.gateway, v.in_rib, v.total) for v in vips] == [("ingress-1", 4, 4), ("ingress-2", 3, 4)]
-
-
-def test_many_tors_are_asked_side_by_side_and_a_bounded_number_of_them() -> None:
-    rack, live = running(site((1,) * 20, workers=0))
-    most, now, guard = 0, 0, Lock()
-
-    class Counting(FakeSwitches):
-        def next_hops(self, switch: Switch, vip: Address) -> frozenset[Address]:
-            nonlocal most, now
-            with guard:
-                now += 1
-                most = max(most, now)
-            time.sleep(0.005)
-            found = FakeSwitches.next_hops(self, switch, vip)
-            with guard:
-                now -= 1
-            return found
-
-    counted = replace(live, switches=Counting(rack))
-    assert take_sample(_run(counted)).in_rib == 20
-    assert observe(counted) == observe(live)
-    assert 1 < most <= AT_ONCE
-    rack.silent.add("tor-r13")
-    with pytest.raises(Unreachable):
-        take_sample(_run(counted))
-
-
-def _run(live: World):  # type: ignore[no-untyped-def]
-    from rollout.engine.context import Run
-
-    return Run("run-1", live)
