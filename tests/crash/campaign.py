@@ -121,9 +121,10 @@ class Campaign:
             Pods(api) as pods,
         ):
             started = dict(pods.living())
-            asked = self._die_everywhere(commands, plan)
+            asked = self._die_everywhere(commands, plan, foreign)
         self._judge(api, plan, before, pods, started[IMAGE.format(BEFORE)])
-        self._expect("foreign marks", foreign.missing(), [])
+        self._expect("foreign marks that are gone", foreign.missing(), [])
+        self._expect("marks on nodes", sorted(marks(api)), [f"{foreign.worker}: cordon"])
         return Result(
             boundaries=asked,
             kills=self.kills,
@@ -137,8 +138,9 @@ class Campaign:
             wrong=tuple(self.wrong),
         )
 
-    def _die_everywhere(self, commands: Commands, plan: Plan) -> int:
+    def _die_everywhere(self, commands: Commands, plan: Plan, foreign: Foreign) -> int:
         """Killed at each boundary in turn; each next process is a ``resume``. The last one is left alive."""
+        through = max(number for number, *_, step in plan.numbered() if step.node == foreign.worker)
         mortals = Mortals(self.log)
         inventory = ("-i", str(commands.folder))
         asked = 0
@@ -146,6 +148,8 @@ class Campaign:
             argv: tuple[str, ...] = ("apply", str(self.folder / "upgrade.json"), "--yes")
             for boundary in boundaries(plan, self.moments):
                 asked += 1
+                if boundary == Boundary(through + 1, self.moments[0]):
+                    foreign.cordon()
                 self._die(mortals, (*argv, *inventory), boundary)
                 argv = ("resume",)
             last = mortals.run("resume", *inventory)
@@ -178,7 +182,6 @@ class Campaign:
         ]
         wanted = {name: number + installs.count(name) for name, number in before.items()}
         self._expect("Helm revisions", revisions(api), wanted)
-        self._expect("marks that were left", sorted(marks(api)), [])
 
     def _expect(self, what: str, found: object, wanted: object) -> None:
         if found != wanted:

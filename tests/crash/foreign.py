@@ -16,7 +16,8 @@ NEIGHBOR = "10.90.1.99"
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A label and an annotation on every node, and a BGP neighbor that no site file knows on the first ToR."""
+    """A label and an annotation on every node, a BGP neighbor that no site file knows on the first ToR, and, once the
+    run is through with it, a cordon on the first worker."""
 
     site: Site
 
@@ -27,6 +28,18 @@ class Foreign:
             api.request("PATCH", f"/api/v1/nodes/{node.name}", body=body, content_type=MERGE)
         switch = self.site.switches[0]
         self._vtysh("configure terminal", f"router bgp {switch.asn}", f"neighbor {NEIGHBOR} remote-as 64999")
+
+    @property
+    def worker(self) -> str:
+        return next(node.name for node in self.site.nodes if not node.gateway)
+
+    def cordon(self) -> None:
+        connect(self.site.kubernetes).request(
+            "PATCH",
+            f"/api/v1/nodes/{self.worker}",
+            body={"spec": {"unschedulable": True}},
+            content_type=MERGE,
+        )
 
     def missing(self) -> list[str]:
         return list(self._missing())
