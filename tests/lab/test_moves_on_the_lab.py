@@ -61,7 +61,12 @@ def test_metallbs_speakers_move_node_by_node_and_no_two_are_ever_silent_at_once(
     assert images(site, "metallb-system", "speaker") == {"quay.io/metallb/speaker:v0.16.0"}
     site.run("plan", "upgrade", "--to", "metallb=0.16.1", "--out", str(tmp_path / "metallb.json"))
     with clients(site.folder) as seen, Routes(load_site(site.folder)) as routes:
-        site.run("apply", str(tmp_path / "metallb.json"), "--yes")
+        process = site.start("apply", str(tmp_path / "metallb.json"), "--yes", log=tmp_path / "apply.log")
+        reach(site, process, "r1n1", tmp_path / "apply.log")
+        assert status(site)["state"] == "running"
+        second = site.run("apply", str(tmp_path / "metallb.json"), "--yes", expect=3)
+        assert f"process {process.pid} on " in second.stderr, "the holder is named"
+        assert process.wait(240) == 0, (tmp_path / "apply.log").read_text()
     assert images(site, "metallb-system", "speaker") == {"quay.io/metallb/speaker:v0.16.1"}
     assert all(after > before[name] for name, after in sessions(site).items()), "each node's BGP began anew"
     assert routes.lowest == len(before) - 1, "and never two nodes' at once"
@@ -73,9 +78,6 @@ def test_a_held_upgrade_is_rolled_back_data_plane_first_and_loses_nothing(site: 
     with clients(site.folder) as seen:
         process = site.start("apply", str(tmp_path / "istio.json"), "--yes", log=tmp_path / "apply.log")
         reach(site, process, "r1n2", tmp_path / "apply.log")
-        assert status(site)["state"] == "running"
-        second = site.run("apply", str(tmp_path / "istio.json"), "--yes", expect=3)
-        assert f"process {process.pid} on " in second.stderr
         site.run("hold", "--reason", "for the test")
         assert process.wait(60) == HELD, (tmp_path / "apply.log").read_text()
         assert len(images(site, "istio-ingress", "istio-proxy")) == 2, "half of it has moved"
