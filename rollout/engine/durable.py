@@ -8,7 +8,6 @@ A run that stops is left PENDING, exactly as ``kill -9`` leaves it: there is one
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from rollout.engine.journal import Body, Fate, RunEntry, RunRecord, StepRecord, 
 from rollout.engine.journalurl import JournalUrl
 from rollout.engine.lock import Holder
 from rollout.engine.outcome import StepOutcome, from_json, to_json
+from rollout.engine.quiet import silence
 from rollout.engine.rundir import RunDir
 from rollout.engine.runstore import RunStore
 from rollout.engine.shared import SharedRuns, schema_of
@@ -247,7 +247,7 @@ class DurableJournal:
         if not self._shared and not self.folder.journal.exists():
             yield None
             return
-        _silence()
+        silence()
         client = DBOSClient(
             system_database_url=self._dsn,
             dbos_system_schema=self._schema,
@@ -263,7 +263,7 @@ class DurableJournal:
     def _launched(self) -> Iterator[None]:
         """DBOS would wait for a lost database without end; ours is lost together with the lock, so the run stops."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
-        _silence()
+        silence()
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": self._dsn,
@@ -284,7 +284,7 @@ class DurableJournal:
             yield
         finally:
             DBOS.destroy()
-            _silence()
+            silence()
 
 
 def _wait(session: _Session, stop: Event) -> None:
@@ -296,12 +296,3 @@ def _wait(session: _Session, stop: Event) -> None:
             if stop.is_set():
                 raise
             stop.set()
-
-
-def _silence() -> None:
-    """DBOS logs to the console by default; stderr belongs to progress."""
-    logger = logging.getLogger("dbos")
-    logger.setLevel(logging.CRITICAL)
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-    logger.propagate = False
