@@ -88,7 +88,6 @@ def describe_run(journal: Journal, record: RunRecord, owner: Holder | None) -> R
     current = None if over else _current(steps, records)
     hold = "" if over else journal.hold_asked(record.id) or ""
     word = _word(fate, owner, record.id, current, hold)
-    minima = [r.outcome.min_in_rib for r in records if r.outcome.min_in_rib is not None]
     return RunStatus(
         run=record.id,
         plan=record.plan.id,
@@ -103,7 +102,7 @@ def describe_run(journal: Journal, record: RunRecord, owner: Holder | None) -> R
         steps=steps,
         holder=owner,
         left=() if over or not records else left_half_done(record.plan, records, record.id),
-        min_in_rib=min(minima, default=None),
+        min_in_rib=_fewest(records),
         lost=sum(r.outcome.lost for r in records),
         waves=_waves(record, steps),
         hold=hold,
@@ -111,6 +110,10 @@ def describe_run(journal: Journal, record: RunRecord, owner: Holder | None) -> R
         undone_by=next((e.id for e in reversed(journal.runs()) if e.undoes == record.id), ""),
         aside=() if over else put_aside(record.plan, records),
     )
+
+
+def _fewest(records: tuple[StepRecord, ...]) -> int | None:
+    return min((r.outcome.min_in_rib for r in records if r.outcome.min_in_rib is not None), default=None)
 
 
 def _current(steps: tuple[StepView, ...], records: tuple[StepRecord, ...]) -> StepView | None:
