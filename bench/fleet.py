@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rollout.model.observed import ChartState, NodeState, Observed, ProxyState, RibEntry
+from rollout.model.observed import AgentState, ChartState, NodeState, Observed, ProxyState, RibEntry
 from rollout.model.role import SubjectRole
 from rollout.model.site import Mesh, Node, Rack, Site
 
 KUBERNETES = "v1.35.4"
 BEFORE = "1.30.3"
 AFTER = "1.31.1"
+
+SINGLE = frozenset({"istiod", "controller", "operator", "control-plane", "server", "apiserver"})
+"""Components that do not run on every node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ def observed_of(
         nodes=tuple(NodeState(n.name, True, False, False, None, KUBERNETES) for n in site.nodes),
         proxies=tuple(p for mesh in site.meshes for p in _proxies(site, mesh, versions[mesh.name], sidecars)),
         rib=tuple(e for rack in site.racks for e in rib_entries(site, rack)),
+        agents=tuple(a for name, at in versions.items() for a in agents_of(site, roles[name], at)),
     )
 
 
@@ -126,6 +130,18 @@ def rib_entries(site: Site, rack: Rack) -> Iterator[RibEntry]:
     hops = frozenset(node.fabric_address for node in rack.nodes if node.gateway)
     for gateway in site.gateways:
         yield RibEntry(rack.switch.name, gateway.vip, hops)
+
+
+def agents_of(site: Site, role: SubjectRole, version: str) -> Iterator[AgentState]:
+    """One pod on each node, or one alone for what does not run everywhere; preflights are over."""
+    for kind in role.agents():
+        if kind.component == "preflight":
+            continue
+        nodes = site.nodes[:1] if kind.component in SINGLE else site.nodes
+        at = role.component_version(kind.component, version)
+        for node in nodes:
+            pod = f"{kind.container}-{node.name}"
+            yield AgentState(role.name, kind.component, kind.namespace, pod, node.name, at, True, False)
 
 
 def _proxies(site: Site, mesh: Mesh, version: str, sidecars: int) -> Iterator[ProxyState]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bench.fleet import rib_entries
+from bench.fleet import agents_of, rib_entries
 from rollout.cli.world import roles_of
-from rollout.model.observed import AgentState, ChartState, NodeState, Observed, ProxyState
+from rollout.model.observed import ChartState, NodeState, Observed, ProxyState
 from rollout.model.plan import Options, Plan
 from rollout.model.policy import ReleasePin
 from rollout.model.role import SubjectRole
@@ -30,9 +30,6 @@ from rollout.model.site import (
 from rollout.planner.request import Request, asked
 from tests.properties import raw
 from tests.unit import sites
-
-SINGLE = frozenset({"istiod", "controller", "operator", "control-plane", "server", "apiserver", "preflight"})
-"""Components that do not run on every node."""
 
 
 class Wish(StrEnum):
@@ -211,7 +208,7 @@ def observed(site: Site, roles: dict[str, SubjectRole], running: dict[str, str],
         nodes=tuple(NodeState(n.name, True, False, False, None, kubernetes) for n in site.nodes),
         proxies=tuple(p for m in site.meshes for p in proxies(site, m, roles[m.name], running[m.name])),
         rib=tuple(entry for rack in site.racks for entry in rib_entries(site, rack)),
-        agents=tuple(a for name, version in running.items() for a in agents(site, roles[name], version)),
+        agents=tuple(a for name, version in running.items() for a in agents_of(site, roles[name], version)),
     )
 
 
@@ -232,17 +229,6 @@ def proxies(site: Site, mesh: Mesh, role: SubjectRole, version: str) -> Iterator
         for gateway in mesh.gateways if node.gateway else ():
             pod = f"{gateway.name}-{node.name}"
             yield ProxyState(pod, gateway.namespace, node.name, mesh.name, at, gateway.name, True, False)
-
-
-def agents(site: Site, role: SubjectRole, version: str) -> Iterator[AgentState]:
-    for kind in role.agents():
-        if kind.component == "preflight":
-            continue
-        nodes = site.nodes[:1] if kind.component in SINGLE else site.nodes
-        at = role.component_version(kind.component, version)
-        for node in nodes:
-            pod = f"{kind.container}-{node.name}"
-            yield AgentState(role.name, kind.component, kind.namespace, pod, node.name, at, True, False)
 
 
 Flaw = Callable[[st.DrawFn, Case], Case]
