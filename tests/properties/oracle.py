@@ -199,11 +199,20 @@ def not_readable_as_running(case: Case, _: RuleRefused) -> bool:
 
 
 def running_line_unknown(case: Case, _: RuleRefused) -> bool:
-    return any(
+    """Something of a subject that is to move is of a line that no row knows, or (numbered apart) no version at all."""
+    unknown = any(
         raw.readable(k := case.kind(s), v) and raw.line_of(k, v) is None
         for s, _ in _goals(case)
         for v in everything(case, s)
     )
+    apart = (
+        version
+        for s, _ in _goals(case)
+        for component, versions in component_versions(case, s).items()
+        if not _alike(case, s, component)
+        for version in versions
+    )
+    return unknown or any(not raw.readable("consul", version) for version in apart)
 
 
 def agents_unseen(case: Case, _: RuleRefused) -> bool:
@@ -400,9 +409,10 @@ def _supported(case: Case, movers: list[str], *positions: tuple[int, ...]) -> bo
         raw.lines(case.kind(s))[p[i]] for i, s in enumerate(movers) for p in positions if s != "kubernetes"
     ]
     for subject in case.roles.keys() - set(movers) - {"kubernetes"}:
-        kind, now = case.kind(subject), running(case, subject)
-        if "kubernetes" in movers and now and raw.readable(kind, now):
-            rows += [row for row in raw.lines(kind) if row["line"] == raw.line_of(kind, now)]
+        kind = case.kind(subject)
+        if "kubernetes" in movers:
+            found = {raw.line_of(kind, version) for version in _placed(case, subject)}
+            rows += [row for row in raw.lines(kind) if row["line"] in found]
     return all(raw.allows(row, k) for row in rows for k in kubernetes)
 
 
