@@ -199,15 +199,17 @@ def not_readable_as_running(case: Case, _: RuleRefused) -> bool:
 
 
 def running_line_unknown(case: Case, _: RuleRefused) -> bool:
-    """Something of a subject that is to move is of a line that no row knows, or (numbered apart) no version at all."""
+    """Something of a subject that is to move (emptying a node moves everybody's proxies) is of a line that no row
+    knows, or no version at all."""
+    whose = case.roles if any(case.kind(s) == "kubernetes" for s, _ in _goals(case)) else dict(_goals(case))
     unknown = any(
-        raw.readable(k := case.kind(s), v) and raw.line_of(k, v) is None
-        for s, _ in _goals(case)
+        not raw.readable(k := case.kind(s), v) or raw.line_of(k, v) is None
+        for s in whose
         for v in everything(case, s)
     )
     apart = (
         version
-        for s, _ in _goals(case)
+        for s in whose
         for component, versions in component_versions(case, s).items()
         if not _alike(case, s, component)
         for version in versions
