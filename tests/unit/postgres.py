@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,9 +49,22 @@ class Cluster:
         _as_user(str(program("pg_ctl")), "-D", str(self.data), "-m", mode, "-w", "stop")
 
     def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
-        log = str(self.folder / "log")
-        _as_user(str(program("pg_ctl")), "-D", str(self.data), "-l", log, "-o", options, "-w", "start")
+        """Dies with the test process, also where that is killed and cleans nothing up."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.folder),
+            "fsync": "off",
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        words = [str(program("postgres")), "-D", str(self.data), "-p", str(self.port), *options]
+        with (self.folder / "log").open("ab") as log:
+            subprocess.Popen([*_mortal(), *words], stdout=log, stderr=log, cwd="/")
+        asked = [str(program("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        for _ in range(200):
+            if subprocess.run(asked, check=False).returncode == 0:
+                return
+            time.sleep(0.1)
+        raise AssertionError((self.folder / "log").read_text())
 
     @property
     def data(self) -> Path:
@@ -116,6 +130,14 @@ def _as_user(*words: str) -> None:
     run = partial(subprocess.run, words, capture_output=True, text=True, check=False, cwd="/")
     done = run(user=user.pw_uid, group=user.pw_gid, extra_groups=()) if user else run()
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+
+
+def _mortal() -> list[str]:
+    words = ["setpriv", "--pdeathsig=QUIT"]
+    if os.geteuid() == 0:
+        user = _unprivileged()
+        words += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    return [*words, "--"]
 
 
 def _free_port() -> int:
