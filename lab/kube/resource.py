@@ -82,6 +82,7 @@ CRDS = Resource(
 _REG = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 _HPA = ("horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), _STATUS, _ALL)
+AUTOSCALERS = Resource("autoscaling", "v2", *_HPA)
 BUILTIN: tuple[Resource, ...] = (
     PODS,
     NODES,
@@ -110,7 +111,7 @@ BUILTIN: tuple[Resource, ...] = (
     ENDPOINT_SLICES,
     LEASES,
     CRDS,
-    Resource("autoscaling", "v2", *_HPA),
+    AUTOSCALERS,
     Resource("autoscaling", "v1", *_HPA),
     Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", True, ("netpol",)),
     Resource("networking.k8s.io", "v1", "ingresses", "Ingress", True, ("ing",), _STATUS),

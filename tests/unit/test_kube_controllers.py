@@ -9,6 +9,7 @@ from lab.kube.controllers.budgets import check_eviction
 from lab.kube.errors import TooManyRequests
 from lab.kube.objects import Obj, name_of
 from lab.kube.resource import (
+    AUTOSCALERS,
     CONTROLLER_REVISIONS,
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -266,3 +267,26 @@ def test_a_cordon_is_also_a_taint_and_both_go_together(world: World) -> None:
     world.store.patch(NODES, None, "n1", {"spec": {"unschedulable": None}})
     world.pass_time()
     assert "taints" not in world.get(NODES, "n1")["spec"]
+
+
+def autoscaler(least: int, most: int) -> Obj:
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    spec = {"scaleTargetRef": ref, "minReplicas": least, "maxReplicas": most}
+    return {"metadata": {"name": "web", "namespace": "default"}, "spec": spec}
+
+
+def test_an_autoscaler_raises_its_deployment_to_the_minimum_and_lowers_it_to_the_maximum(
+    world: World,
+) -> None:
+    world.make(DEPLOYMENTS, workload("Deployment", "web"))
+    world.make(AUTOSCALERS, autoscaler(2, 5))
+    assert len(world.pods("web")) == 2
+    world.store.patch(DEPLOYMENTS, "default", "web", {"spec": {"replicas": 7}})
+    world.pass_time()
+    assert len(world.pods("web")) == 5
+
+
+def test_a_deployment_scaled_to_nothing_is_left_alone_by_its_autoscaler(world: World) -> None:
+    world.make(AUTOSCALERS, autoscaler(2, 5))
+    world.make(DEPLOYMENTS, workload("Deployment", "web", replicas=0))
+    assert world.pods("web") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.kube.controllers.addresses import Addresses
+from lab.kube.controllers.autoscalers import Autoscalers
 from lab.kube.controllers.budgets import Budgets
 from lab.kube.controllers.collector import Collector
 from lab.kube.controllers.daemonsets import DaemonSets
@@ -30,6 +31,7 @@ def all_controllers(store: Store) -> list[Controller]:
         ReplicaSets(store),
         DaemonSets(store),
         StatefulSets(store),
+        Autoscalers(store),
         EndpointSlices(store),
         Budgets(store),
         Jobs(store),
