@@ -140,7 +140,8 @@ class Campaign:
 
     def _die_everywhere(self, commands: Commands, plan: Plan, foreign: Foreign) -> int:
         """Killed at each boundary in turn; each next process is a ``resume``. The last one is left alive."""
-        through = max(number for number, *_, step in plan.numbered() if step.node == foreign.worker)
+        moves = [number for number, *_, step in plan.numbered() if step.node == foreign.worker]
+        through = max(moves, default=1)  # a worker without proxies is not in the plan at all
         mortals = Mortals(self.log)
         inventory = ("-i", str(commands.folder))
         asked = 0

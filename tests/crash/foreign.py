@@ -17,7 +17,7 @@ NEIGHBOR = "10.90.1.99"
 @dataclass(frozen=True, slots=True)
 class Foreign:
     """A label and an annotation on every node, a BGP neighbor that no site file knows on the first ToR, and, once the
-    run is through with it, a cordon on the first worker."""
+    run is through with it (or under way, if it has no business there), a cordon on the first worker."""
 
     site: Site
 
