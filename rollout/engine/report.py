@@ -10,9 +10,9 @@ from pathlib import Path
 from rollout.engine.compare import Difference, compare
 from rollout.engine.effects.record import AFTER, BEFORE
 from rollout.engine.journal import Journal, RunRecord, StepRecord
-from rollout.engine.outcome import NEXT_HOPS_OF, Word
+from rollout.engine.outcome import NEXT_HOPS_OF
 from rollout.engine.snapshot import read
-from rollout.engine.status import RunStatus, describe_run
+from rollout.engine.status import RunStatus, WaveView, describe_run
 from rollout.model.gate import Finding
 from rollout.model.plan import NextHopChanges, Plan, Target
 from rollout.planner.refuse import refuse
@@ -130,7 +130,7 @@ def report_of(journal: Journal, record: RunRecord, folder: Path, gateways: int) 
         steps_done=stood.steps_done,
         steps_total=stood.steps_total,
         seconds=round(sum(step.seconds for step in steps), 3),
-        waves=_waves(record.plan, steps),
+        waves=_waves(stood.waves, steps),
         steps=steps,
         stops=_stops(record.plan, records),
         left=stood.left,
@@ -166,15 +166,13 @@ def _steps(stood: RunStatus, records: Iterable[StepRecord]) -> tuple[StepReport,
     )
 
 
-def _waves(plan: Plan, steps: tuple[StepReport, ...]) -> tuple[WaveReport, ...]:
+def _waves(views: Iterable[WaveView], steps: tuple[StepReport, ...]) -> tuple[WaveReport, ...]:
     """By position and not by name: two waves may share one."""
     waves, at = [], 0
-    for wave in plan.waves:
-        size = sum(len(stage.steps) for stage in wave.stages)
-        mine, at = steps[at : at + size], at + size
-        done = sum(1 for step in mine if step.word in (Word.DONE, Word.ALREADY))
-        seconds = round(sum(step.seconds for step in mine), 3)
-        waves.append(WaveReport(wave.name, wave.racks, size, done, seconds))
+    for view in views:
+        seconds = round(sum(step.seconds for step in steps[at : at + view.total]), 3)
+        at += view.total
+        waves.append(WaveReport(view.name, view.racks, view.total, view.done, seconds))
     return tuple(waves)
 
 
