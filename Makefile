@@ -1,5 +1,5 @@
 # rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
-.PHONY: help demo test bench chaos crash lint lab-up lab-down helm clean venv lab-tools
+.PHONY: help demo test bench chaos crash lint lab-up lab-down helm clean venv lab-tools tools
 
 PYTHON ?= python3
 SITE ?= inventory/lab
@@ -29,6 +29,9 @@ lab-down: venv ## stop it and leave nothing behind
 
 helm: ## find Helm, or build it into ~/.cache/rackroll
 	@scripts/get-helm
+
+tools: venv ## build upstream's Kubernetes, etcd, KWOK, MetalLB ... from Go modules (ARGS="kube-1.35 etcd" for some)
+	@.venv/bin/python scripts/get-tools.py $(ARGS)
 
 venv:
 	@scripts/bootstrap

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable
+import socket
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from lab.process import PROC, ProcessRef, start_time
+
+T = TypeVar("T")
 
 FOLDER = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
@@ -20,6 +25,24 @@ def join(namespace: str) -> None:
         if libc.setns(handle.fileno(), _CLONE_NEWNET) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), namespace)
+
+
+def connect(namespace: str | None, address: tuple[str, int], *, timeout: float) -> socket.socket:
+    """A TCP connection made inside the namespace (None: here); it can be used from anywhere. Raises OSError."""
+    if namespace is None:
+        return socket.create_connection(address, timeout)
+    return within(namespace, lambda: socket.create_connection(address, timeout))
+
+
+def within(namespace: str, make: Callable[[], T]) -> T:
+    """Run ``make`` on a thread inside the namespace: the sockets that it makes stay there, this thread does not."""
+
+    def inside() -> T:
+        join(namespace)
+        return make()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(inside).result()
 
 
 def existing(names: Iterable[str]) -> tuple[str, ...]:

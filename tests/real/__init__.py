@@ -1,0 +1,1 @@
+"""A real control plane for tests, with KWOK in the kubelets' place."""

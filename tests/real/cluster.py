@@ -1,0 +1,72 @@
+"""One real cluster for tests: upstream's control plane, and KWOK's nodes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.control.plane import LOOPBACK, ControlPlane, PlaneSpec, running
+from lab.control.process import Running
+from lab.control.tools import find
+from rollout.adapters.kube.api import KubeApi
+
+STAGES = Path(__file__).with_name("stages.yaml")
+LEASE_SECONDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class RealCluster:
+    """Running. Nodes are added with :meth:`add_nodes`; KWOK makes them Ready."""
+
+    plane: ControlPlane
+    kwok: Running
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.plane.kubeconfig
+
+    def add_nodes(self, api: KubeApi, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """By name, with their labels. KWOK manages every node of this cluster."""
+        for name, own in labels.items():
+            api.request("POST", "/api/v1/nodes", body=_node(name, own))
+
+
+@contextmanager
+def real_cluster(folder: Path, minor: str = "1.35", **flags: list[str]) -> Iterator[RealCluster]:
+    """Raises ToolMissing where `make tools` was not run. ``flags``: as PlaneSpec's, with ``_`` for ``-``."""
+    named = {name.replace("_", "-"): words for name, words in flags.items()}
+    with running(PlaneSpec(folder, minor, flags=named)) as plane:
+        kwok = _kwok(plane)
+        try:
+            yield RealCluster(plane, kwok)
+        finally:
+            kwok.stop()
+
+
+def _kwok(plane: ControlPlane) -> Running:
+    with socket.create_server((LOOPBACK, 0)) as held:
+        port = held.getsockname()[1]
+    serving = plane.certificates.serving("kwok", ["kwok"], [LOOPBACK])
+    argv = [
+        str(find("kwok", "kwok")),
+        f"--kubeconfig={plane.kubeconfig}",
+        f"--config={STAGES}",
+        "--manage-all-nodes",
+        f"--node-lease-duration-seconds={LEASE_SECONDS}",
+        f"--node-ip={LOOPBACK}",
+        f"--node-port={port}",
+        f"--server-address={LOOPBACK}:{port}",
+        f"--tls-cert-file={serving.certificate}",
+        f"--tls-private-key-file={serving.key}",
+        "--cidr=10.128.0.0/9",
+    ]
+    return Running("kwok", argv, plane.spec.folder / "logs" / "kwok.log")
+
+
+def _node(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    standard = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {**standard, **labels}}}
