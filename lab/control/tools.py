@@ -138,6 +138,20 @@ def find(family: str, program: str) -> Path:
     return found
 
 
+def require(minor: str) -> None:
+    """Everything that a real lab of this Kubernetes minor runs. Raises :class:`ToolMissing` for what is not there."""
+    if f"kube-{minor}" not in FAMILIES:
+        known = ", ".join(sorted(name.removeprefix("kube-") for name in FAMILIES if name.startswith("kube-")))
+        raise ToolMissing(
+            f"Kubernetes {minor} is not among those that can be built here",
+            where="kubernetes.version in site.yaml",
+            hint=f"use one of {known}",
+        )
+    for name in (f"kube-{minor}", "etcd", "metallb"):
+        for program in FAMILIES[name].programs:
+            find(name, program.name)
+
+
 def fitting(family: Family, program: Program) -> Path | None:
     """One that the machine already has: in KUBEBUILDER_ASSETS or on PATH, and of the right version."""
     if not program.asks:
