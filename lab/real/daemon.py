@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab.control.plane import ControlPlane, PlaneSpec, Ports
+from lab.control.plane import API, ControlPlane, PlaneSpec, Ports
 from lab.daemon import log_to
 from lab.kube.credentials import write_atomically
 from lab.kube.objects import Obj
@@ -47,6 +47,8 @@ from rollout.site.load import load_site
 
 _log = logging.getLogger("lab.real.daemon")
 API_ADDRESS = str(OOB_BRIDGE.ip)
+_FLAGS = {API: ("--feature-gates=TranslateStreamCloseWebsocketRequests=false",)}
+"""As before Kubernetes 1.30: an exec's WebSocket goes through to the kubelet instead of becoming SPDY on the way."""
 _PORTS = Ports(api=API_PORT, etcd=2379, etcd_peer=2380, controllers=10257, scheduler=10259)
 
 
@@ -71,6 +73,7 @@ def plane_of(site: Site, folder: Path) -> ControlPlane:
         address=API_ADDRESS,
         namespace=oob_namespace(site.name),
         ports=_PORTS,
+        flags=_FLAGS,
     )
     return ControlPlane(spec)
 

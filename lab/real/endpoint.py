@@ -1,7 +1,7 @@
 """The kubelets' own HTTPS endpoint, which the API server forwards ``exec`` and ``logs`` to.
 
-WebSocket with v4.channel.k8s.io only: that is what rackroll speaks. kubectl asks for v5, which the API server turns
-into SPDY towards the kubelet; that is not spoken here and refused with a sentence.
+WebSocket only, which rackroll and kubectl both speak. By default an API server (1.30 or newer) turns it into SPDY
+towards the kubelet; in the lab that feature is off, and SPDY is refused with a sentence.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Endpoint:
         if runtime is None or pod is None:
             raise web.HTTPNotFound(text="this pod does not run on this node")
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise web.HTTPBadRequest(text="the lab's kubelet speaks WebSocket (v4.channel.k8s.io), not SPDY")
+            raise web.HTTPBadRequest(text="the lab's kubelet speaks WebSocket, not SPDY")
         return await answer(request, runtime, pod, request.match_info["container"])
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:

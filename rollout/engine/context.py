@@ -60,8 +60,8 @@ class Run:
         """Look until nothing is missing; True if that was so at the first look.
 
         ``look`` says what is still missing, or None. A far end that does not answer is "not yet", as is
-        :class:`NotYet` itself: it may be what we wait for. After ``pacing.step_timeout``: :class:`Unreachable` if it still does not answer,
-        otherwise :class:`StepFailed` with what was missing last.
+        :class:`NotYet` itself: it may be what we wait for. After ``pacing.step_timeout``: :class:`Unreachable`
+        if it still does not answer, otherwise :class:`StepFailed` with what was missing last.
         """
         began = self.clock.now()
         deadline = began + self.site.pacing.step_timeout / timedelta(seconds=1)
