@@ -44,13 +44,6 @@ class StepFailed(RackrollError):
     """A step tried to act and could not; what was already done is in the journal."""
 
 
-class NotYet(StepFailed):
-    """Refused for a reason that usually passes by itself, such as a webhook whose pods have only just started.
-
-    A wait goes on over it until its time is up; elsewhere it is a failed step.
-    """
-
-
 class LockHeld(RackrollError):
     """Another run owns this site."""
 

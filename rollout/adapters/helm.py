@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pyhelm3 import errors
 from pyhelm3.command import Command
 
@@ -175,10 +174,7 @@ class HelmCharts:
                 return ChartRef(request.chart, source.location, request.version)
 
     def _stamped(self, request: ChartRequest, folder: Path) -> Path:
-        """Source charts carry a placeholder version; a release stamps the real one, and so does this.
-
-        A chart that has the version already is left as it is: its appVersion is often the image's tag.
-        """
+        """Source charts carry a placeholder version; a release stamps the real one, and so does this."""
         chart = Path(request.source.location) / request.chart
         if not (chart / "Chart.yaml").is_file():
             raise StepFailed(
@@ -186,8 +182,8 @@ class HelmCharts:
                 where=str(chart),
                 hint="name the folder that holds one folder per chart in site.yaml (charts: path)",
             )
-        stamp = _stamp((chart / "Chart.yaml").read_text(encoding="utf-8"), request.version)
-        arguments = ["package", str(chart), *stamp, "--destination", str(folder)]
+        version = ["--version", request.version, "--app-version", request.version]
+        arguments = ["package", str(chart), *version, "--destination", str(folder)]
         self._run(self._command.run(arguments), f"package {request.chart}", _place(request))
         return folder / f"{request.chart}-{request.version}.tgz"
 
@@ -222,15 +218,6 @@ def exact_version(request: ChartRequest) -> None:
             where=_place(request),
             hint="write major.minor.patch, such as 1.31.1",
         )
-
-
-def _stamp(chart: str, version: str) -> list[str]:
-    """Flags for ``helm package``. MetalLB tags its images by an appVersion with a v, Istio by one without."""
-    written = yaml.safe_load(chart) or {}
-    if str(written.get("version")) == version:
-        return []
-    v = "v" if str(written.get("appVersion", "")).startswith("v") else ""
-    return ["--version", version, "--app-version", f"{v}{version}"]
 
 
 def _not_leaving(history: list[Revision], request: ChartRequest) -> Revision | None:

@@ -12,7 +12,7 @@ from rollout.engine.aims import Aims
 from rollout.engine.clock import Clock, SystemClock, Tempo
 from rollout.engine.gauge import Gauge
 from rollout.engine.ports import World
-from rollout.errors import NotYet, StepFailed, Unreachable
+from rollout.errors import StepFailed, Unreachable
 from rollout.model.site import Site
 
 Look = Callable[[], str | None]
@@ -59,9 +59,9 @@ class Run:
     def until(self, what: str, look: Look, *, hint: str) -> bool:
         """Look until nothing is missing; True if that was so at the first look.
 
-        ``look`` says what is still missing, or None. A far end that does not answer is "not yet", as is
-        :class:`NotYet` itself: it may be what we wait for. After ``pacing.step_timeout``: :class:`Unreachable`
-        if it still does not answer, otherwise :class:`StepFailed` with what was missing last.
+        ``look`` says what is still missing, or None. A far end that does not answer is "not yet": it may be
+        what we wait for. After ``pacing.step_timeout``: :class:`Unreachable` if it still does not answer,
+        otherwise :class:`StepFailed` with what was missing last.
         """
         began = self.clock.now()
         deadline = began + self.site.pacing.step_timeout / timedelta(seconds=1)
@@ -73,8 +73,6 @@ class Run:
                 missing = look()
             except Unreachable as error:
                 silent, missing = error, error.message
-            except NotYet as error:
-                missing = error.message
             if missing is None:
                 return first
             if self.clock.now() >= deadline:

@@ -17,7 +17,7 @@ from rollout.adapters.kube.proxies import proxy_kind, proxy_states
 from rollout.adapters.kube.reading import listed, parsed
 from rollout.adapters.kube.resources import Resources
 from rollout.adapters.kube.view import DeploymentView, NodeView, PodView, SliceView, condition
-from rollout.errors import NotYet, StepFailed
+from rollout.errors import StepFailed
 from rollout.model.observed import AgentState, NodeState, ProxyState
 from rollout.model.role import AgentKind, Json, ProxyKind, SubjectRole
 from rollout.model.site import Gateway, Site
@@ -206,10 +206,7 @@ class KubeCluster:
         try:
             self._api.request("PATCH", path, query=query, body=dict(item), content_type=APPLY)
         except Refused as refused:
-            what = f"cannot apply {name}"
-            if _webhook_silent(refused):
-                raise NotYet(f"{what}: {refused.refusal}", where=self._api.where) from None
-            raise failed(refused, self._api.where, what, _apply_hint(refused)) from None
+            raise failed(refused, self._api.where, f"cannot apply {name}", _apply_hint(refused)) from None
 
     def _read(self, path: str, doing: str, hint: str = "") -> dict[str, Any]:
         try:
@@ -254,15 +251,6 @@ def _rollout(found: DeploymentView) -> tuple[bool, str]:
         return False, f"{name}: {status.updated_replicas} of {want} replicas are of the newest template"
     ready = min(status.ready_replicas, status.available_replicas)
     return ready >= want, f"{name}: {ready} of {want} replicas are ready"
-
-
-def _webhook_silent(refused: Refused) -> bool:
-    """A webhook that was not reached, as against one that answered no (which is a 4xx).
-
-    Source: apiserver pkg/admission/plugin/webhook/errors/statuserror.go and its callers.
-    """
-    told = refused.refusal
-    return told.code == 500 and "failed calling webhook" in told.message
 
 
 def _apply_hint(refused: Refused) -> str:

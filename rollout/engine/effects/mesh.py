@@ -59,15 +59,9 @@ def remove_chart(run: Run, effect: RemoveChart) -> Done:
 
 
 def apply_objects(run: Run, effect: ApplyObjects) -> Done:
-    """Server-side apply is its own look: applying what is there changes nothing.
-
-    So it is simply tried again while a webhook does not answer: a control plane that was installed a step ago may be
-    Ready before its webhooks serve (MetalLB 0.16 on Kubernetes 1.35).
-    """
+    """Server-side apply is its own look: applying what is there changes nothing."""
     objects = run.world.roles[effect.subject].objects(effect.part)
-    what = f"{effect.subject}'s {effect.part} objects"
-    hint = "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations; are their pods Ready?"
-    run.until(what, lambda: run.world.cluster.apply(objects), hint=hint)
+    run.world.cluster.apply(objects)
     return Done(Word.DONE, f"{len(objects)} objects")
 
 
