@@ -75,6 +75,9 @@ def _images(version: str) -> Json:
 def gateway_values(site: Site, gateway: Gateway, revision: str = "") -> Json:
     """One gateway pod on every gateway node, evictable one at a time.
 
+    ``autoscaling`` scales nothing: upstream's chart renders its autoscaler for a Deployment only. But since 1.28 it
+    renders no PodDisruptionBudget unless autoscaling starts above one replica (or ``replicaCount`` is above one,
+    which would give the DaemonSet a field that it does not have).
     ``minAvailable`` is an integer because ``maxUnavailable`` needs a scale subresource, which DaemonSets
     lack. ``strategy`` is not set: a DaemonSet has no such field (the role sets ``updateStrategy`` itself).
     ``revision`` may be a tag: the pods carry it as their label, and the tag's webhook injects them.
@@ -82,7 +85,7 @@ def gateway_values(site: Site, gateway: Gateway, revision: str = "") -> Json:
     drain = drain_duration(site.pacing)
     values: Json = {
         "kind": "DaemonSet",
-        "autoscaling": {"enabled": False},
+        "autoscaling": {"enabled": True, "minReplicas": 2},
         "nodeSelector": {site.gateway_label: "true"},
         "podDisruptionBudget": {"minAvailable": max(len(site.gateway_nodes) - 1, 0)},
         "terminationGracePeriodSeconds": _seconds(drain + KUBELET_SLACK),
