@@ -163,13 +163,13 @@ def until(true: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def rig(folder: Path, site: Site, *flags: str) -> Iterator[Rig]:
-    """A cluster with the site's nodes. ``flags`` are the API server's."""
+def rig(folder: Path, site: Site, *flags: str, major: str = "4") -> Iterator[Rig]:
+    """A cluster with the site's nodes. ``flags`` are the API server's, ``major`` is Helm's."""
     with real_cluster(folder, kube_apiserver=list(flags)) as cluster:
         here = replace(site, kubernetes=Kubernetes(cluster.kubeconfig, None, "1.35"))
         api = connect(here.kubernetes)
         cluster.add_nodes(api, {node.name: {} for node in here.nodes})
-        made = Rig(here, cluster, api)
+        made = Rig(here, cluster, api, major)
         made.kube.apply(made.role("metallb").objects("node-labels"))
         yield made
 
