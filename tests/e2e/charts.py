@@ -155,11 +155,11 @@ class Rig:
         return frozenset(self.pods(namespace, selector))
 
 
-def until(true: Callable[[], bool], what: str) -> None:
+def until(true: Callable[[], bool], what: str, every: float = 0.1) -> None:
     deadline = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 @contextmanager
