@@ -541,6 +541,30 @@ def test_no_server_is_unreachable_and_says_where(site: Site, api: FakeApi) -> No
     assert "127.0.0.1:1" in caught.value.where
 
 
+@pytest.mark.parametrize("cause", ["no endpoints available for service", "x509: unknown authority"])
+def test_a_webhook_that_does_not_answer_is_not_yet_and_no_refusal(
+    api: FakeApi, cluster: KubeCluster, cause: str
+) -> None:
+    """The words of kube-apiserver 1.35 for MetalLB's pools right after its chart."""
+    api.on("GET /apis/apps/v1", APPS)
+    words = (
+        f'Internal error occurred: failed calling webhook "pools.metallb.io": failed to call webhook: {cause}'
+    )
+    path = "/apis/apps/v1/namespaces/edge/daemonsets/gw"
+    api.on(f"PATCH {path}", *[status(500, "InternalError", words)] * 4)
+    with pytest.raises(Unreachable, match=r"cannot ask a webhook: .*pools\.metallb\.io") as caught:
+        cluster.apply([DAEMONSET])
+    assert "behind the service" in caught.value.hint
+
+
+def test_a_webhook_that_denies_is_a_refusal(api: FakeApi, cluster: KubeCluster) -> None:
+    api.on("GET /apis/apps/v1", APPS)
+    words = 'admission webhook "pools.metallb.io" denied the request: the prefixes overlap'
+    api.on("PATCH /apis/apps/v1/namespaces/edge/daemonsets/gw", status(400, "BadRequest", words))
+    with pytest.raises(StepFailed, match="denied the request"):
+        cluster.apply([DAEMONSET])
+
+
 def test_refused_credentials_are_unreachable_with_what_to_renew(
     site: Site, api: FakeApi, tmp_path: Path
 ) -> None:
