@@ -151,7 +151,7 @@ def find(family: str, program: str) -> Path:
 
 
 def require(minor: str) -> None:
-    """Everything that a real lab of this Kubernetes minor runs. Raises :class:`ToolMissing` for what is not there."""
+    """What a real lab of this Kubernetes minor runs. Raises :class:`ToolMissing` with all that is not there."""
     if f"kube-{minor}" not in FAMILIES:
         known = ", ".join(sorted(name.removeprefix("kube-") for name in FAMILIES if name.startswith("kube-")))
         raise ToolMissing(
@@ -159,9 +159,19 @@ def require(minor: str) -> None:
             where="kubernetes.version in site.yaml",
             hint=f"use one of {known}",
         )
-    for name in (f"kube-{minor}", "etcd", "metallb"):
-        for program in FAMILIES[name].programs:
-            find(name, program.name)
+    missing = [name for name in (f"kube-{minor}", "etcd", "metallb") if not _complete(FAMILIES[name])]
+    if missing:
+        names = " ".join(missing)
+        raise ToolMissing(
+            f"upstream's programs are not built: {', '.join(missing)}",
+            where=str(cache_folder() / "tools"),
+            hint=f'`make tools ARGS="{names}"` builds them from their Go modules, once, in some minutes',
+        )
+
+
+def _complete(family: Family) -> bool:
+    there = all(fitting(family, p) or _built(family, p.name) for p in family.programs)
+    return there and (not family.charts or any(folder(family).glob("*/charts")))
 
 
 def fitting(family: Family, program: Program) -> Path | None:

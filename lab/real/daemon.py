@@ -35,7 +35,7 @@ from lab.real.endpoint import Endpoint
 from lab.real.injector import CONFIGURATIONS, InjectionWebhooks
 from lab.real.mirror import FOLLOWED, Mirror
 from lab.real.podrun import Place, ProgramRun, folder_of
-from lab.real.programs import is_real
+from lab.real.programs import is_real, real
 from lab.real.volumes import Volumes
 from lab.real.wiring import reach
 from lab.state import lab_folder, namespace_of, oob_namespace, read_state
@@ -127,7 +127,9 @@ def _loops(parts: Parts, machine: Machine, nodes: list[Machine]) -> dict[str, Co
         if not is_real(pod):
             return None
         volumes = Volumes(parts.mirror, machine, pod, folder_of(spec))
-        return ProgramRun(spec, pod, Place(machine, address, parts.api), volumes, out)
+        return ProgramRun(
+            replace(spec, real=real(pod)), pod, Place(machine, address, parts.api), volumes, out
+        )
 
     version = f"v{parts.site.kubernetes.version}.0"
     kubelet = Kubelet(

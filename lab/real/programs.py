@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,10 @@ def starts(pod: Obj) -> tuple[Start, ...]:
     return tuple(sorted(found, key=lambda start: not start.first))
 
 
-def pretended(pod: Obj) -> Sequence[str]:
-    """Containers that do not run; FRR does, as the node's own."""
-    running = {start.container["name"] for start in starts(pod)} | {FRR}
-    return [c["name"] for c in pod["spec"]["containers"] if c["name"] not in running]
+def real(pod: Obj) -> frozenset[str]:
+    """Containers that run for real; FRR does as the node's own, and the reloader is ours but reloads for real."""
+    ours = {RELOADER, FRR} if speaks_bgp(pod) else set()
+    return frozenset(c["name"] for c in pod["spec"]["containers"] if _known(c) or c["name"] in ours)
 
 
 def _reloader(container: Obj) -> Start:

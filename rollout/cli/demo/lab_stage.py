@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab.control.tools import charts
+from lab.control.tools import charts, require
 from lab.lifecycle import down, up
 from lab.load.process import RunningLoad, from_outside, load_argv
 from lab.sitecopy import copy_site, with_upstream_metallb
@@ -59,6 +59,8 @@ class LabTheatre:
 
     @contextmanager
     def stage(self) -> Iterator[LabStage]:
+        if self.real:
+            require(load_site(LAB_SITE).kubernetes.version)
         folder = demo_folder()
         _clear(folder)
         copy_site(LAB_SITE, folder, name="demo", loopback=DEMO_LOOPBACK)
