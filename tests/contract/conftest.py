@@ -1,4 +1,4 @@
-"""One target per run: ``RACKROLL_CONTRACT_KUBECONFIG`` names a real cluster, else the simulated API is started.
+"""One target per run (see :mod:`tests.contract.clusters`).
 
 Each test gets a namespace of its own, and leaves nothing that is not in it (but for what it names itself).
 """
@@ -8,20 +8,16 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.contract.target import Api, Target, simulated
+from tests.contract import clusters
+from tests.contract.target import Api, Target
 
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    given = os.environ.get("RACKROLL_CONTRACT_KUBECONFIG")
-    if given:
-        yield Target(Path(given), simulated=False)
-        return
-    with simulated(tmp_path_factory.mktemp("contract")) as target:
+    with clusters.target(os.environ, tmp_path_factory.mktemp("contract")) as target:
         yield target
 
 
