@@ -7,17 +7,31 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.contract import clusters
+from tests.contract import clusters, record
 from tests.contract.target import Api, Target
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    record.prepare(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    record.keep(item, report)
+    return report
 
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     with clusters.target(os.environ, tmp_path_factory.mktemp("contract")) as target:
+        record.write(version=Api(target).get("/version")["gitVersion"])
         yield target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from urllib3 import PoolManager
 
 from tests.contract.target import Api, Json, eventually
@@ -11,11 +12,13 @@ def config_map(name: str, **data: str) -> Json:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
+@pytest.mark.call("GET /version, discovery, /openapi/v3")
 def test_the_version_is_a_full_git_version(api: Api) -> None:
     found = api.get("/version")
     assert found["gitVersion"].startswith(f"v{found['major']}.{found['minor'].rstrip('+')}.")
 
 
+@pytest.mark.call("GET /version, discovery, /openapi/v3")
 def test_discovery_lists_what_the_product_needs(api: Api) -> None:
     core = {row["name"] for row in api.get("/api/v1")["resources"]}
     assert {"nodes", "pods", "pods/eviction", "pods/exec", "services", "secrets", "namespaces"} <= core
@@ -25,6 +28,7 @@ def test_discovery_lists_what_the_product_needs(api: Api) -> None:
     assert {"apps", "policy", "discovery.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io"} <= groups
 
 
+@pytest.mark.call("GET /version, discovery, /openapi/v3")
 def test_server_side_validation_is_advertised(api: Api) -> None:
     paths = api.get("/openapi/v3")["paths"]
     document = api.get(paths["apis/apps/v1"]["serverRelativeURL"].partition("?")[0])
@@ -32,6 +36,7 @@ def test_server_side_validation_is_advertised(api: Api) -> None:
     assert "fieldValidation" in {parameter["name"] for parameter in patch["parameters"]}
 
 
+@pytest.mark.call("GET")
 def test_an_unknown_path_or_object_is_not_found(api: Api, space: str) -> None:
     assert api.get("/apis/no.such.group/v1/things").code == 404
     missing = api.get(f"/api/v1/namespaces/{space}/configmaps/none")
@@ -39,12 +44,14 @@ def test_an_unknown_path_or_object_is_not_found(api: Api, space: str) -> None:
     assert missing["message"] == 'configmaps "none" not found'
 
 
+@pytest.mark.call("any call without credentials or rights")
 def test_without_the_token_nothing_is_told(api: Api, space: str) -> None:
     url = f"{api.host}/api/v1/namespaces/{space}/secrets"
     answer = PoolManager(ca_certs=api.authority).request("GET", url)
     assert answer.status in (401, 403)
 
 
+@pytest.mark.call("POST")
 def test_creating_twice_is_already_exists(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     assert api.call("POST", path, config_map("c")).code == 201
@@ -52,17 +59,20 @@ def test_creating_twice_is_already_exists(api: Api, space: str) -> None:
     assert (again.code, again["reason"]) == (409, "AlreadyExists")
 
 
+@pytest.mark.call("POST")
 def test_an_object_for_another_namespace_is_refused(api: Api, space: str) -> None:
     body = config_map("c")
     body["metadata"]["namespace"] = "kube-system"
     assert api.call("POST", f"/api/v1/namespaces/{space}/configmaps", body).code == 400
 
 
+@pytest.mark.call("POST")
 def test_content_for_a_namespace_that_is_not_there_is_refused(api: Api) -> None:
     refused = api.call("POST", "/api/v1/namespaces/contract-nowhere/configmaps", config_map("c"))
     assert (refused.code, refused["reason"]) == (404, "NotFound")
 
 
+@pytest.mark.call("PUT")
 def test_a_put_from_an_old_version_conflicts(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     old = api.call("POST", path, config_map("c", k="1")).body
@@ -74,6 +84,7 @@ def test_a_put_from_an_old_version_conflicts(api: Api, space: str) -> None:
     assert api.get(f"{path}/c")["data"] == {"k": "2"}
 
 
+@pytest.mark.call("PUT")
 def test_a_put_that_changes_nothing_keeps_the_version(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     old = api.call("POST", path, config_map("c", k="1")).body
@@ -81,12 +92,14 @@ def test_a_put_that_changes_nothing_keeps_the_version(api: Api, space: str) -> N
     assert same["metadata"]["resourceVersion"] == old["metadata"]["resourceVersion"]
 
 
+@pytest.mark.call("dryRun=All")
 def test_dry_run_stores_nothing(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     assert api.call("POST", path, config_map("c"), dryRun="All").code == 201
     assert api.get(f"{path}/c").code == 404
 
 
+@pytest.mark.call("LIST by labels and fields")
 def test_lists_select_by_label_and_field(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     for name, tier in (("a", "web"), ("b", "web"), ("c", "db")):
@@ -103,6 +116,7 @@ def test_lists_select_by_label_and_field(api: Api, space: str) -> None:
     assert api.get(path, labelSelector="tier=(").code == 400
 
 
+@pytest.mark.call("LIST in pages")
 def test_pages_together_are_the_list(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     for number in range(5):
@@ -123,6 +137,7 @@ def test_pages_together_are_the_list(api: Api, space: str) -> None:
     assert (names, sizes) == ([f"c{n}" for n in range(5)], [2, 2, 1])
 
 
+@pytest.mark.call("DELETE a collection")
 def test_deleting_a_collection_by_label(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     for name in ("a", "b"):
@@ -134,6 +149,7 @@ def test_deleting_a_collection_by_label(api: Api, space: str) -> None:
     assert api.get(f"{path}/b").code == 200
 
 
+@pytest.mark.call("DELETE")
 def test_a_deletion_with_the_wrong_uid_is_refused(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     api.call("POST", path, config_map("c"))
@@ -142,6 +158,7 @@ def test_a_deletion_with_the_wrong_uid_is_refused(api: Api, space: str) -> None:
     assert api.call("DELETE", f"{path}/c")["status"] == "Success"
 
 
+@pytest.mark.call("DELETE with finalizers and dependents")
 def test_a_finalizer_keeps_a_deleted_object_until_it_is_taken_away(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     body = config_map("c")
@@ -153,6 +170,7 @@ def test_a_finalizer_keeps_a_deleted_object_until_it_is_taken_away(api: Api, spa
     assert api.get(f"{path}/c").code == 404
 
 
+@pytest.mark.call("DELETE with finalizers and dependents")
 def test_what_an_owner_held_goes_with_it(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     owner = api.call("POST", path, config_map("owner")).body
@@ -166,6 +184,7 @@ def test_what_an_owner_held_goes_with_it(api: Api, space: str) -> None:
     assert api.get(f"{path}/kept").code == 200
 
 
+@pytest.mark.call("DELETE a namespace")
 def test_a_deleted_namespace_takes_everything_with_it(api: Api, space: str) -> None:
     api.call("POST", f"/api/v1/namespaces/{space}/configmaps", config_map("c"))
     gone = api.call("DELETE", f"/api/v1/namespaces/{space}")
@@ -174,6 +193,7 @@ def test_a_deleted_namespace_takes_everything_with_it(api: Api, space: str) -> N
     assert api.get(f"/api/v1/namespaces/{space}/configmaps/c").code == 404
 
 
+@pytest.mark.call("POST")
 def test_a_secret_takes_text_and_keeps_its_type(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/secrets"
     body: Json = {"metadata": {"name": "s"}, "stringData": {"k": "v"}}
@@ -183,6 +203,7 @@ def test_a_secret_takes_text_and_keeps_its_type(api: Api, space: str) -> None:
     assert (changed.code, changed["reason"]) == (422, "Invalid")
 
 
+@pytest.mark.call("CustomResourceDefinitions and their objects")
 def test_a_custom_resource_is_served_once_defined(api: Api, space: str) -> None:
     group = f"{space}.rackroll.io"
     names = {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"}
@@ -211,6 +232,7 @@ def test_a_custom_resource_is_served_once_defined(api: Api, space: str) -> None:
     eventually(lambda: api.get(path).code == 404)
 
 
+@pytest.mark.call("fieldValidation")
 def test_a_misspelt_field_is_refused_where_the_client_asks_for_it(api: Api, space: str) -> None:
     path = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
     body = {"metadata": {"name": "b"}, "spec": {"minAvailble": 1, "selector": {"matchLabels": {"a": "b"}}}}
@@ -221,6 +243,7 @@ def test_a_misspelt_field_is_refused_where_the_client_asks_for_it(api: Api, spac
     assert "minAvailble" not in dropped["spec"]
 
 
+@pytest.mark.call("fieldValidation")
 def test_a_value_of_the_wrong_type_is_always_refused(api: Api, space: str) -> None:
     env = [{"name": "PORT", "value": 8080}]
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "image": "a:1", "env": env}]}}
@@ -229,6 +252,7 @@ def test_a_value_of_the_wrong_type_is_always_refused(api: Api, space: str) -> No
     assert "cannot unmarshal number" in refused["message"]
 
 
+@pytest.mark.call("fieldValidation")
 def test_an_apply_of_a_field_that_does_not_exist_is_refused(api: Api, space: str) -> None:
     """A DaemonSet has an ``updateStrategy``; ``strategy`` is a Deployment's."""
     path = f"/apis/apps/v1/namespaces/{space}/daemonsets/d"

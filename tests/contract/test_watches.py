@@ -21,6 +21,7 @@ def seen(events: list[Json]) -> list[str]:
     ]
 
 
+@pytest.mark.call("WATCH from a list")
 def test_a_watch_from_a_list_misses_nothing(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     version = api.get(path)["metadata"]["resourceVersion"]
@@ -31,6 +32,7 @@ def test_a_watch_from_a_list_misses_nothing(api: Api, space: str) -> None:
     assert seen(events) == ["ADDED a", "MODIFIED a", "DELETED a"]
 
 
+@pytest.mark.call("WATCH from a list")
 def test_a_watch_hears_of_what_happens_while_it_runs(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     version = api.get(path)["metadata"]["resourceVersion"]
@@ -39,6 +41,7 @@ def test_a_watch_hears_of_what_happens_while_it_runs(api: Api, space: str) -> No
     assert seen(events) == ["ADDED late"]
 
 
+@pytest.mark.call("WATCH from a list")
 def test_leaving_a_selector_looks_like_a_deletion(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     version = api.get(path)["metadata"]["resourceVersion"]
@@ -50,6 +53,7 @@ def test_leaving_a_selector_looks_like_a_deletion(api: Api, space: str) -> None:
     assert seen(events) == ["ADDED a", "DELETED a", "ADDED b"]
 
 
+@pytest.mark.call("WATCH from a list")
 def test_one_object_can_be_watched_by_field(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     version = api.get(path)["metadata"]["resourceVersion"]
@@ -67,6 +71,7 @@ def past(target: Target) -> str:
     return "1"
 
 
+@pytest.mark.call("WATCH from a version that is gone (410)")
 def test_a_version_from_long_ago_is_gone(api: Api, space: str, past: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     answer = api.get(path, watch="true", resourceVersion=past, timeoutSeconds="2")
@@ -76,6 +81,7 @@ def test_a_version_from_long_ago_is_gone(api: Api, space: str, past: str) -> Non
     assert status["reason"] in ("Expired", "Gone")
 
 
+@pytest.mark.call("WATCH with bookmarks")
 def test_initial_events_end_with_a_bookmark(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     api.call("POST", path, config_map("a"))

@@ -1,0 +1,58 @@
+"""Workloads to post, and what is asked of them: shared by the tests of controllers, budgets and adapters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.contract.target import Api, Json, eventually
+
+PAUSE = "registry.k8s.io/pause:3.10"
+PAUSE_AGAIN = "registry.k8s.io/pause:3.9"
+
+
+def workload(kind: str, name: str, image: str = PAUSE, **spec: Any) -> Json:
+    labels = {"app": name}
+    pod = {"terminationGracePeriodSeconds": 0, "containers": [{"name": "main", "image": image}]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    body = {"selector": {"matchLabels": labels}, "template": template, **spec}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": body}
+
+
+def pods(api: Api, space: str, app: str) -> list[Json]:
+    found = api.get(f"/api/v1/namespaces/{space}/pods", labelSelector=f"app={app}")
+    items: list[Json] = found["items"]
+    return items
+
+
+def ready(pod: Json) -> bool:
+    conditions = pod["status"].get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def deployed(api: Api, space: str, body: Json) -> str:
+    path = f"/apis/apps/v1/namespaces/{space}/deployments"
+    assert api.call("POST", path, body).code == 201
+    path = f"{path}/{body['metadata']['name']}"
+    eventually(lambda: complete(api, path))
+    return path
+
+
+def complete(api: Api, path: str) -> bool:
+    found = api.get(path).body
+    status, wanted = found["status"], found["spec"]["replicas"]
+    counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    return counts == {wanted} and bool(status.get("observedGeneration", 0) >= found["metadata"]["generation"])
+
+
+def daemon_ready(api: Api, path: str) -> bool:
+    found = api.get(path).body
+    status = found["status"]
+    wanted = status.get("desiredNumberScheduled", 0)
+    seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+    return bool(seen and wanted and status.get("numberReady") == wanted)
+
+
+def evict(api: Api, space: str, pod: Json) -> Any:
+    name = pod["metadata"]["name"]
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": space}}
+    return api.call("POST", f"/api/v1/namespaces/{space}/pods/{name}/eviction", body)
