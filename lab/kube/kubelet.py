@@ -16,6 +16,7 @@ from lab.kube.controllers.loop import ControlLoop, Key, ToKeys, own_key
 from lab.kube.heartbeats import beat
 from lab.kube.objects import (
     Obj,
+    annotations_of,
     is_terminating,
     lookup,
     name_of,
@@ -31,6 +32,8 @@ from lab.kube.runtimes import Runtime
 from lab.kube.store import Store
 
 LABEL = "rackroll.io/simulated"
+STUCK, UNREADY = "rackroll.test/stuck", "rackroll.test/unready"
+"""Annotations of a pod that is to hang when it is deleted, or to run and never be ready (tests set them)."""
 POD_NETWORK = IPv4Network("10.244.0.0/14")
 _BEAT = 10.0
 
@@ -83,7 +86,7 @@ class SimulatedKubelet:
             return None
         if is_terminating(pod):
             return self._end(pod)
-        if is_ready(pod):
+        if is_ready(pod) or (_asks(pod, UNREADY) and status_of(pod).get("phase") == "Running"):
             return None
         return self._begin(pod)
 
@@ -98,6 +101,8 @@ class SimulatedKubelet:
         return None
 
     def _end(self, pod: Obj) -> float | None:
+        if _asks(pod, STUCK):
+            return None
         if self._waits(f"end {uid_of(pod)}"):
             return self._delay
         self._store.delete(PODS, namespace_of(pod), name_of(pod), deletion.NOW)
@@ -128,11 +133,18 @@ class SimulatedKubelet:
         self._store.clock.call_later(_BEAT, self._beat)
 
 
+def _asks(pod: Obj, annotation: str) -> bool:
+    return annotation in annotations_of(pod)
+
+
 def running(pod: Obj, host: str, address: str, now: str) -> Obj:
-    """The status of a pod whose containers all run and are ready."""
-    kinds = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+    """The status of a pod whose containers all run; they are ready unless it asks not to be."""
+    ready = not _asks(pod, UNREADY)
+    plain, telling = ("PodReadyToStartContainers", "Initialized"), ("Ready", "ContainersReady")
+    kinds = (*plain, *telling)
     old = [c for c in status_of(pod).get("conditions") or () if c["type"] not in kinds]
-    new = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in kinds]
+    told = {**dict.fromkeys(plain, "True"), **dict.fromkeys(telling, "True" if ready else "False")}
+    new = [{"type": kind, "status": status, "lastTransitionTime": now} for kind, status in told.items()]
     return {
         "phase": "Running",
         "hostIP": host,
@@ -142,19 +154,19 @@ def running(pod: Obj, host: str, address: str, now: str) -> Obj:
         "startTime": now,
         "conditions": [*old, *new],
         "containerStatuses": [
-            _container(container, now) for container in spec_of(pod).get("containers") or ()
+            _container(container, now, ready) for container in spec_of(pod).get("containers") or ()
         ],
     }
 
 
-def _container(container: Mapping[str, Any], now: str) -> Obj:
+def _container(container: Mapping[str, Any], now: str, ready: bool) -> Obj:
     image = container["image"]
     return {
         "name": container["name"],
         "image": image,
         "imageID": "simulated://" + hashlib.sha256(str(image).encode()).hexdigest(),
         "containerID": "simulated://" + container["name"],
-        "ready": True,
+        "ready": ready,
         "started": True,
         "restartCount": 0,
         "state": {"running": {"startedAt": now}},

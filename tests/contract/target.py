@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +21,7 @@ Json = dict[str, Any]
 class Answer:
     code: int
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
         return self.body[key]
@@ -81,7 +82,7 @@ class Api:
             headers=headers,
             timeout=20,
         )
-        return Answer(response.status, _parsed(response.data))
+        return Answer(response.status, _parsed(response.data), response.headers)
 
     @property
     def host(self) -> str:

@@ -221,8 +221,8 @@ def test_a_local_load_balancer_gets_its_ports(api: Api, space: str) -> None:
 def test_a_service_without_a_ready_controller_waits_for_its_address(
     api: Api, space: str, target: Target
 ) -> None:
-    if not target.simulated:
-        pytest.skip("a real cluster may have any load balancer")
+    if target.restart is None:
+        pytest.skip("a cluster that is not ours may have any load balancer")
     spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
     path = f"/api/v1/namespaces/{space}/services"
     api.call("POST", path, {"metadata": {"name": "lb"}, "spec": spec})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from tests.contract.target import Api, Json, eventually
+from tests.contract.target import Answer, Api, Json, eventually
 
 PAUSE = "registry.k8s.io/pause:3.10"
 PAUSE_AGAIN = "registry.k8s.io/pause:3.9"
@@ -16,6 +17,39 @@ def workload(kind: str, name: str, image: str = PAUSE, **spec: Any) -> Json:
     template = {"metadata": {"labels": labels}, "spec": pod}
     body = {"selector": {"matchLabels": labels}, "template": template, **spec}
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": body}
+
+
+def bare_pod(name: str, *, grace: int = 0, **annotations: str) -> Json:
+    """Without an owner. ``stuck="true"`` and ``unready="true"`` are for the kubelet that plays here."""
+    told = {f"rackroll.test/{key}": value for key, value in annotations.items()}
+    spec = {"terminationGracePeriodSeconds": grace, "containers": [{"name": "main", "image": PAUSE}]}
+    return {"metadata": {"name": name, "labels": {"app": "bare"}, "annotations": told}, "spec": spec}
+
+
+def running(api: Api, space: str, pod: Json) -> str:
+    """Posted and running, ready or not; its path."""
+    where = f"/api/v1/namespaces/{space}/pods"
+    # A real cluster refuses pods until the namespace has its service account.
+    eventually(lambda: api.call("POST", where, pod).code == 201)
+    path = f"{where}/{pod['metadata']['name']}"
+    eventually(lambda: api.get(path)["status"].get("phase") == "Running")
+    return path
+
+
+def unstuck(api: Api, path: str) -> None:
+    """Let a pod go that was told to hang."""
+    api.patch(path, {"metadata": {"annotations": {"rackroll.test/stuck": None}}}, "merge")
+
+
+def budgeted(api: Api, space: str, app: str = "bare", **spec: Any) -> str:
+    """A PodDisruptionBudget over the pods of ``app`` that its controller has looked at; its path."""
+    where = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
+    name = f"{app}-{uuid.uuid4().hex[:4]}"
+    body = {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": app}}, **spec}}
+    assert api.call("POST", where, body).code == 201
+    path = f"{where}/{name}"
+    eventually(lambda: api.get(path).body.get("status", {}).get("observedGeneration") == 1)
+    return path
 
 
 def pods(api: Api, space: str, app: str) -> list[Json]:
@@ -52,7 +86,10 @@ def daemon_ready(api: Api, path: str) -> bool:
     return bool(seen and wanted and status.get("numberReady") == wanted)
 
 
-def evict(api: Api, space: str, pod: Json) -> Any:
+def evict(api: Api, space: str, pod: Json, **options: Any) -> Answer:
+    """``options`` are the Eviction's deleteOptions."""
     name = pod["metadata"]["name"]
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": space}}
+    if options:
+        body["deleteOptions"] = options
     return api.call("POST", f"/api/v1/namespaces/{space}/pods/{name}/eviction", body)

@@ -154,12 +154,9 @@ def _deleted(where: Target, obj: Obj) -> Obj:
     """The object while something still holds it, else a Status, as the real API answers."""
     if "deletionTimestamp" in obj["metadata"]:
         return {**obj, "apiVersion": where.resource.api_version}
-    about = {
-        "name": where.name,
-        "group": where.resource.group,
-        "kind": where.resource.plural,
-        "uid": uid_of(obj),
-    }
+    about = {"name": where.name, "kind": where.resource.plural, "uid": uid_of(obj)}
+    if where.resource.group:
+        about["group"] = where.resource.group
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about}
 
 

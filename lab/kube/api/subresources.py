@@ -8,7 +8,7 @@ from lab.kube import deletion
 from lab.kube.api.request import Query, Target, mapping
 from lab.kube.api.writing import Writer, options_of
 from lab.kube.controllers.budgets import check_eviction
-from lab.kube.errors import BadRequest, Conflict
+from lab.kube.errors import BadRequest, Conflict, invalid
 from lab.kube.objects import Obj, lookup, merged, name_of, spec_of, status_of, with_value
 from lab.kube.resource import PODS
 from lab.kube.store import Store
@@ -20,12 +20,13 @@ def evict(store: Store, where: Target, body: Any, query: Query) -> Obj:
     """Delete the pod if every PodDisruptionBudget over it allows; TooManyRequests while one does not."""
     pod = store.require(PODS, where.namespace, where.name)
     eviction = mapping(body, "an Eviction")
+    if lookup(eviction, "metadata", "name") != where.name:
+        raise BadRequest("name in URL does not match name in Eviction object")
     options = options_of(eviction.get("deleteOptions"), {})
     deletion.check_preconditions(PODS, pod, options)
-    if query.dry:
-        return SUCCESS
     check_eviction(store, pod)
-    store.delete(PODS, where.namespace, where.name, options)
+    if not (query.dry or lookup(eviction, "deleteOptions", "dryRun")):
+        store.delete(PODS, where.namespace, where.name, options)
     return SUCCESS
 
 
@@ -64,8 +65,11 @@ def rescale(store: Store, writer: Writer, where: Target, scale: Any, query: Quer
     live = store.require(where.resource, where.namespace, where.name)
     stated = mapping(scale, "a Scale")
     replicas = (stated.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int) or replicas < 0:
-        raise BadRequest(f"spec.replicas must be a number that is not negative, not {replicas!r}")
+    if not isinstance(replicas, int):
+        raise BadRequest(f"spec.replicas must be a number, not {replicas!r}")
+    if replicas < 0:
+        told = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        raise invalid("Scale", where.name, [("spec.replicas", told)])
     new = with_value(live, ("spec", "replicas"), replicas)
     version = lookup(stated, "metadata", "resourceVersion")
     if version:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.kube import deletion
 from lab.kube.api import schema
+from lab.kube.api.names import check_name
 from lab.kube.api.request import Query, Target, mapping
 from lab.kube.errors import (
     ApiError,
@@ -37,6 +38,7 @@ class Writer:
     def create(self, where: Target, body: Any, query: Query) -> Obj:
         resource = where.resource
         new = _typed(resource, self._checked(where, mapping(body, "the object")), None, query)
+        check_name(resource, new)
         self._check_namespace(resource, new["metadata"].get("namespace"))
         if resource.has_status and resource.kind != "Node":
             new.pop("status", None)
@@ -94,6 +96,7 @@ class Writer:
         new = applied(live, scoped, manager, now, force=query.force, merging=merging)
         if live is not None:
             return self._save(where, live, new, query), False
+        check_name(where.resource, new)
         self._check_namespace(where.resource, where.namespace)
         with self._maybe_dry(query):
             return self._store.create(where.resource, with_meta(new, resourceVersion=None)), True
@@ -146,11 +149,17 @@ class Writer:
         if is_terminating(space):
             raise Forbidden(
                 f"{resource} is forbidden: unable to create new content in namespace {namespace} "
-                "because it is being terminated"
+                "because it is being terminated",
+                {"kind": resource.plural, "group": resource.group, "causes": [_leaving(str(namespace))]},
             )
 
     def _maybe_dry(self, query: Query) -> Any:
         return self._store.rehearsing() if query.dry else nullcontext()
+
+
+def _leaving(namespace: str) -> Obj:
+    told = f"namespace {namespace} is being terminated"
+    return {"reason": "NamespaceTerminating", "message": told, "field": "metadata.namespace"}
 
 
 def _typed(resource: Resource, new: Obj, live: Obj | None, query: Query) -> Obj:
