@@ -81,6 +81,10 @@ CRDS = Resource(
 
 _REG = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
+ROLES = Resource(_RBAC, "v1", "roles", "Role")
+ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
+CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", False)
+CLUSTER_ROLE_BINDINGS = Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False)
 _HPA = ("horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), _STATUS, _ALL)
 AUTOSCALERS = Resource("autoscaling", "v2", *_HPA)
 BUILTIN: tuple[Resource, ...] = (
@@ -118,10 +122,10 @@ BUILTIN: tuple[Resource, ...] = (
     Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", False),
     Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", False, ("sc",)),
     Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False, ("pc",)),
-    Resource(_RBAC, "v1", "roles", "Role"),
-    Resource(_RBAC, "v1", "rolebindings", "RoleBinding"),
-    Resource(_RBAC, "v1", "clusterroles", "ClusterRole", False),
-    Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False),
+    ROLES,
+    ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
     Resource(_REG, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False),
     Resource(_REG, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False),
     Resource(_REG, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False, (), _STATUS),

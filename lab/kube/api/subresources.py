@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.kube import deletion
+from lab.kube.access import Access
 from lab.kube.api.request import Query, Target, mapping
 from lab.kube.api.writing import Writer, options_of
 from lab.kube.controllers.budgets import check_eviction
@@ -83,8 +84,8 @@ def patch_scale(store: Store, writer: Writer, where: Target, patch: Any, query: 
     return rescale(store, writer, where, merged(live, mapping(patch, "a Scale patch")), query)
 
 
-def token(store: Store, where: Target, body: Any) -> Obj:
-    """A token that opens nothing: clients that ask for one only want it to exist."""
+def token(store: Store, access: Access, where: Target, body: Any) -> Obj:
+    """What a pod or a client of this ServiceAccount shows; it does not expire here."""
     account = store.require(where.resource, where.namespace, where.name)
     seconds = lookup(body or {}, "spec", "expirationSeconds") or 3600
     return {
@@ -92,5 +93,5 @@ def token(store: Store, where: Target, body: Any) -> Obj:
         "apiVersion": "authentication.k8s.io/v1",
         "metadata": {"name": name_of(account), "namespace": where.namespace},
         "spec": {"audiences": lookup(body or {}, "spec", "audiences") or [], "expirationSeconds": seconds},
-        "status": {"token": "simulated", "expirationTimestamp": None},
+        "status": {"token": access.issue(account), "expirationTimestamp": None},
     }

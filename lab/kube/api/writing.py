@@ -28,7 +28,7 @@ from lab.kube.store import Store
 
 _BUILTIN_GROUPS = frozenset(resource.group for resource in BUILTIN)
 _STRATEGIC = "application/strategic-merge-patch+json"
-_APPLY = "application/apply-patch+yaml"
+APPLY = "application/apply-patch+yaml"
 
 
 class Writer:
@@ -53,7 +53,7 @@ class Writer:
 
     def patch(self, where: Target, media_type: str, body: Any, query: Query) -> tuple[Obj, bool]:
         """The object after the patch, and whether an apply created it."""
-        if media_type == _APPLY:
+        if media_type == APPLY:
             return self._apply(where, mapping(body, "an apply configuration"), query)
         live = self._live(where)
         new = _typed(where.resource, _patched(where.resource, live, media_type, body), live, query)
@@ -172,9 +172,11 @@ def _typed(resource: Resource, new: Obj, live: Obj | None, query: Query) -> Obj:
     head = f'{resource.kind} in version "{resource.api_version}" cannot be handled as a {resource.kind}: '
     if mistyped:
         raise BadRequest(head + mistyped[0])
-    if unknown and query.strict:
-        told = ", ".join(f'unknown field "{name}"' for name in unknown)
-        raise BadRequest(f"{head}strict decoding error: {told}")
+    told = [f'unknown field "{name}"' for name in unknown]
+    if told and query.strict:
+        raise BadRequest(f"{head}strict decoding error: {', '.join(told)}")
+    if query.warn:
+        query.warned.extend(told)
     return found.obj if before is None else new
 
 
