@@ -48,3 +48,11 @@ def space(api: Api) -> Iterator[str]:
     assert made.code == 201, made
     yield name
     api.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def aged(target: Target) -> str:
+    """A version that nobody remembers. A young API server knows all of its past, so it must have begun again."""
+    if target.restart is not None:
+        target.restart()
+    return "1"

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.contract.target import Api, Json, Target
+from tests.contract.target import Api, Json
 
 
 def config_map(name: str, **labels: str) -> Json:
@@ -63,18 +63,10 @@ def test_one_object_can_be_watched_by_field(api: Api, space: str) -> None:
     assert seen(events) == ["ADDED b"]
 
 
-@pytest.fixture(scope="module")
-def past(target: Target) -> str:
-    """A version that nobody remembers. A young API server knows all of its past, so it must have begun again."""
-    if target.restart is not None:
-        target.restart()
-    return "1"
-
-
 @pytest.mark.call("WATCH from a version that is gone (410)")
-def test_a_version_from_long_ago_is_gone(api: Api, space: str, past: str) -> None:
+def test_a_version_from_long_ago_is_gone(api: Api, space: str, aged: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
-    answer = api.get(path, watch="true", resourceVersion=past, timeoutSeconds="2")
+    answer = api.get(path, watch="true", resourceVersion=aged, timeoutSeconds="2")
     body = answer.body
     status = body["object"] if isinstance(body, dict) and body.get("type") == "ERROR" else body
     assert status["code"] == 410
