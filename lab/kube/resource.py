@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 Key = tuple[str, str]
 
@@ -25,6 +27,7 @@ class Resource:
     categories: tuple[str, ...] = ()
     singular: str = ""
     columns: tuple[tuple[str, str, str, int], ...] = ()  # custom ones: (name, type, jsonPath, priority)
+    schema: Mapping[str, Any] | None = field(default=None, compare=False)  # of a custom resource
 
     @property
     def key(self) -> Key:

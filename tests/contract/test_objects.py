@@ -203,35 +203,6 @@ def test_a_secret_takes_text_and_keeps_its_type(api: Api, space: str) -> None:
     assert (changed.code, changed["reason"]) == (422, "Invalid")
 
 
-@pytest.mark.call("CustomResourceDefinitions and their objects")
-def test_a_custom_resource_is_served_once_defined(api: Api, space: str) -> None:
-    group = f"{space}.rackroll.io"
-    names = {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"}
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    version = {
-        "name": "v1",
-        "served": True,
-        "storage": True,
-        "schema": schema,
-        "subresources": {"status": {}},
-    }
-    definition = {
-        "metadata": {"name": f"widgets.{group}"},
-        "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
-    }
-    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    assert api.call("POST", definitions, definition).code == 201
-    path = f"/apis/{group}/v1/namespaces/{space}/widgets"
-    eventually(lambda: api.get(path).code == 200)
-    body = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}}
-    made = api.call("POST", path, body)
-    assert (made.code, made["metadata"]["generation"]) == (201, 1)
-    told = api.patch(f"{path}/w/status", {"status": {"ok": True}, "spec": {"size": 9}}, "merge")
-    assert (told["status"], told["spec"], told["metadata"]["generation"]) == ({"ok": True}, {"size": 1}, 1)
-    assert api.call("DELETE", f"{definitions}/widgets.{group}").code == 200
-    eventually(lambda: api.get(path).code == 404)
-
-
 @pytest.mark.call("fieldValidation")
 def test_a_misspelt_field_is_refused_where_the_client_asks_for_it(api: Api, space: str) -> None:
     path = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"

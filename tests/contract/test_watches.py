@@ -88,3 +88,25 @@ def test_initial_events_end_with_a_bookmark(api: Api, space: str) -> None:
     marks = [e["object"]["metadata"] for e in events if e["type"] == "BOOKMARK"]
     assert marks[0]["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert int(marks[0]["resourceVersion"]) > 0
+
+
+@pytest.mark.call("WATCH with bookmarks")
+def test_a_quiet_watch_hears_how_far_it_is_before_it_ends(api: Api, space: str) -> None:
+    """Else a watch of a quiet collection would have to be listed again after every break."""
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    version = api.get(path, labelSelector="x=y")["metadata"]["resourceVersion"]
+    events = api.lines(
+        path, resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds="4", labelSelector="x=y"
+    )
+    assert {event["type"] for event in events} == {"BOOKMARK"}
+    meta = events[-1]["object"]["metadata"]
+    assert int(meta["resourceVersion"]) >= int(version)
+    assert events[-1]["object"]["kind"] == "ConfigMap"
+
+
+@pytest.mark.call("WATCH with bookmarks")
+def test_who_does_not_ask_for_bookmarks_gets_none(api: Api, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    version = api.get(path)["metadata"]["resourceVersion"]
+    events = api.lines(path, resourceVersion=version, timeoutSeconds="4", labelSelector="x=y")
+    assert events == []

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from lab.kube import deletion
-from lab.kube.api import schema
+from lab.kube.api import schema, structural
 from lab.kube.api.names import check_name
 from lab.kube.api.request import Query, Target, mapping
 from lab.kube.errors import (
@@ -42,6 +42,7 @@ class Writer:
         self._check_namespace(resource, new["metadata"].get("namespace"))
         if resource.has_status and resource.kind != "Node":
             new.pop("status", None)
+        structural.check(resource, new)
         new = self._tracked(None, with_meta(new, resourceVersion=None), query, where)
         with self._maybe_dry(query):
             return self._store.create(resource, new)
@@ -94,14 +95,17 @@ class Writer:
         now = timestamp(self._store.clock.now())
         merging = where.resource.group in _BUILTIN_GROUPS
         new = applied(live, scoped, manager, now, force=query.force, merging=merging)
+        new = structural.prune(where.resource, new).value
         if live is not None:
             return self._save(where, live, new, query), False
         check_name(where.resource, new)
+        structural.check(where.resource, new)
         self._check_namespace(where.resource, where.namespace)
         with self._maybe_dry(query):
             return self._store.create(where.resource, with_meta(new, resourceVersion=None)), True
 
     def _save(self, where: Target, live: Obj, new: Obj, query: Query) -> Obj:
+        structural.check(where.resource, new)
         with self._maybe_dry(query):
             if where.subresource != "status":
                 return self._store.update(where.resource, new)
