@@ -27,13 +27,14 @@ from lab.kube.objects import (
     uid_of,
 )
 from lab.kube.pods import is_finished, is_ready
-from lab.kube.resource import PODS, Resource
+from lab.kube.resource import NODES, PODS, Resource
 from lab.kube.runtimes import Runtime
 from lab.kube.store import Store
 
 LABEL = "rackroll.io/simulated"
-STUCK, UNREADY = "rackroll.test/stuck", "rackroll.test/unready"
-"""Annotations of a pod that is to hang when it is deleted, or to run and never be ready (tests set them)."""
+STUCK, UNREADY, DOWN = (f"rackroll.test/{word}" for word in ("stuck", "unready", "down"))
+"""Annotations that tests set: of a pod that is to hang when it is deleted, or to run and never be ready; of a node
+whose kubelet is to do nothing."""
 POD_NETWORK = IPv4Network("10.244.0.0/14")
 _BEAT = 10.0
 
@@ -82,13 +83,17 @@ class SimulatedKubelet:
 
     def reconcile(self, key: Key) -> float | None:
         pod = self._store.get(PODS, *key)
-        if pod is None or spec_of(pod).get("nodeName") in self._down or is_finished(pod):
+        if pod is None or self._is_down(str(spec_of(pod).get("nodeName"))) or is_finished(pod):
             return None
         if is_terminating(pod):
             return self._end(pod)
         if is_ready(pod) or (_asks(pod, UNREADY) and status_of(pod).get("phase") == "Running"):
             return None
         return self._begin(pod)
+
+    def _is_down(self, name: str) -> bool:
+        node = self._store.get(NODES, None, name)
+        return name in self._down or (node is not None and _asks(node, DOWN))
 
     def _begin(self, pod: Obj) -> float | None:
         if self._waits(f"start {uid_of(pod)}"):
@@ -128,13 +133,13 @@ class SimulatedKubelet:
 
     def _beat(self) -> None:
         for name, address in self._nodes.items():
-            if name not in self._down:
+            if not self._is_down(name):
                 beat(self._store, name, address, self._version, {LABEL: "true"})
         self._store.clock.call_later(_BEAT, self._beat)
 
 
-def _asks(pod: Obj, annotation: str) -> bool:
-    return annotation in annotations_of(pod)
+def _asks(obj: Obj, annotation: str) -> bool:
+    return annotation in annotations_of(obj)
 
 
 def running(pod: Obj, host: str, address: str, now: str) -> Obj:

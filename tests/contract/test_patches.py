@@ -169,3 +169,50 @@ def test_containers_of_two_appliers_live_side_by_side(api: Api, space: str) -> N
     extra["spec"] = {}
     left = api.patch(path, extra, "apply", fieldManager="two")
     assert sorted(images(left.body)) == ["a", "b"]
+
+
+@pytest.mark.call("PATCH apply, with owners and conflicts")
+def test_an_apply_says_who_applies_and_owns_nothing_by_its_own_word(api: Api, space: str) -> None:
+    path = f"/apis/apps/v1/namespaces/{space}/deployments/d"
+    assert api.patch(path, deployment("d"), "apply").code in (400, 422)
+    made = api.patch(path, deployment("d"), "apply", fieldManager="one")
+    body = deployment("d")
+    body["metadata"]["managedFields"] = made["metadata"]["managedFields"]
+    refused = api.patch(path, body, "apply", fieldManager="one")
+    assert (refused.code, refused["reason"]) == (400, "BadRequest")
+    assert "managedFields must be nil" in refused["message"]
+
+
+@pytest.mark.call("PATCH apply, with owners and conflicts")
+def test_an_apply_from_an_old_version_conflicts(api: Api, space: str) -> None:
+    path = f"/apis/apps/v1/namespaces/{space}/deployments/d"
+    old = api.patch(path, deployment("d"), "apply", fieldManager="one")["metadata"]["resourceVersion"]
+    api.patch(path, {"metadata": {"labels": {"x": "1"}}}, "merge")
+    body = deployment("d")
+    body["metadata"]["resourceVersion"] = old
+    refused = api.patch(path, body, "apply", fieldManager="one")
+    assert (refused.code, refused["reason"]) == (409, "Conflict")
+
+
+@pytest.mark.call("PATCH apply, with owners and conflicts")
+def test_who_states_the_same_owns_it_too(api: Api, space: str) -> None:
+    path = f"/apis/apps/v1/namespaces/{space}/deployments/d"
+    api.patch(path, deployment("d", replicas=0), "apply", fieldManager="one")
+    assert api.patch(path, deployment("d", replicas=0), "apply", fieldManager="two").code == 200
+    refused = api.patch(path, deployment("d", replicas=1), "apply", fieldManager="one")
+    assert 'conflict with "two"' in refused["details"]["causes"][0]["message"]
+    assert len(refused["details"]["causes"]) == 1
+
+
+@pytest.mark.call("PATCH merge, strategic, JSON")
+def test_a_patch_of_what_is_not_there_is_not_found(api: Api, space: str) -> None:
+    path = f"/apis/apps/v1/namespaces/{space}/deployments/none"
+    for kind, body in (("merge", {}), ("strategic", {}), ("json", [])):
+        assert api.patch(path, body, kind).code == 404
+
+
+@pytest.mark.call("PATCH merge, strategic, JSON")
+def test_a_name_is_not_patched(api: Api, space: str) -> None:
+    path = created(api, space, deployment("d"))
+    refused = api.patch(path, {"metadata": {"name": "e"}}, "merge")
+    assert (refused.code, refused["reason"]) == (400, "BadRequest")

@@ -10,9 +10,7 @@ import pytest
 
 from roles.istio.role import IstioRole
 from rollout.adapters.helm import HelmCharts
-from rollout.adapters.kube.api import connect
 from rollout.adapters.kube.cluster import KubeCluster
-from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
@@ -185,19 +183,6 @@ def test_a_partition_reaches_the_statefulset_and_keeps_its_other_fields(
     assert spec["replicas"] == 1
     with pytest.raises(StepFailed, match="nobody"):
         cluster.set_partition(space, "nobody", 1)
-
-
-@pytest.mark.call("pods/exec")
-def test_a_command_in_a_container_succeeds_or_says_why_not(api: Api, site: Site, space: str) -> None:
-    body = workload("Deployment", "box", "busybox", replicas=1)
-    body["spec"]["template"]["spec"]["containers"][0]["command"] = ["sleep", "600"]
-    deployed(api, space, body)
-    container = Container(space, pods(api, space, "box")[0]["metadata"]["name"], "main")
-    run_in_container(connect(site.kubernetes), container, ["true"])
-    with pytest.raises(StepFailed):
-        run_in_container(connect(site.kubernetes), container, ["false"])
-    with pytest.raises(StepFailed):
-        run_in_container(connect(site.kubernetes), replace(container, container="other"), ["true"])
 
 
 @pytest.mark.call("Helm")
