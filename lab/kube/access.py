@@ -48,7 +48,9 @@ class Access:
         self._token = token.encode()
 
     def user(self, header: str) -> User:
-        """Who sends this Authorization header; raises Unauthorized."""
+        """Who sends this Authorization header, nobody if it is empty; raises Unauthorized."""
+        if not header:
+            return User("system:anonymous", frozenset({"system:unauthenticated"}))
         given = header.removeprefix("Bearer ").encode()
         if hmac.compare_digest(given, self._token):
             return User("rackroll-lab-admin", frozenset({MASTERS, _EVERYONE}))
@@ -84,6 +86,11 @@ class Access:
             f'in API group "{asked.group}" {place}',
             {"name": asked.name, "group": asked.group, "kind": plural},
         )
+
+    def require_known(self, user: User, path: str) -> None:
+        """Discovery is for whoever has a name. Raises Forbidden."""
+        if _EVERYONE not in user.groups:
+            raise Forbidden(f'forbidden: User "{user.name}" cannot get path "{path}"')
 
     def allows(self, user: User, asked: Asked) -> bool:
         return MASTERS in user.groups or any(_grants(rule, asked) for rule in self._rules(user, asked))

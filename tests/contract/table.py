@@ -167,7 +167,7 @@ Reasons:
 
 {notes}
 
-These figures again: `make tools`, then `.venv/bin/python -m tests.contract.table`. One target alone:
+These figures again: `make tools`, then `make contract` (`.venv/bin/python -m tests.contract.table`). One target alone:
 `RACKROLL_CONTRACT=real-1.35 .venv/bin/python -m pytest tests/contract`; a cluster of your own:
 `RACKROLL_CONTRACT_KUBECONFIG=FILE` in its place (tests that restart the API server are left out there).
 """

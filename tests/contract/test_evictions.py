@@ -67,7 +67,8 @@ def test_an_eviction_of_another_life_of_the_pod_conflicts(api: Api, space: str) 
     assert evict(api, space, named("p"), preconditions={"uid": "not-this-one"}).code == 409
     assert evict(api, space, named("p"), preconditions={"resourceVersion": "1"}).code == 409
     assert api.get(path)["metadata"]["uid"] == meta["uid"]
-    assert evict(api, space, named("p"), preconditions={"uid": meta["uid"]}).code == 201
+    now = {field: api.get(path)["metadata"][field] for field in ("uid", "resourceVersion")}
+    assert evict(api, space, named("p"), preconditions=now).code == 201
 
 
 def test_two_budgets_over_one_pod_are_an_error_of_the_server(api: Api, space: str) -> None:
@@ -149,3 +150,12 @@ def test_the_eviction_of_one_pod_is_not_posted_to_another(api: Api, space: str) 
     path = running(api, space, bare_pod("p"))
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "q", "namespace": space}}
     assert api.call("POST", f"{path}/eviction", body).code == 400
+
+
+def test_an_evicted_pod_says_why_it_goes(api: Api, space: str) -> None:
+    path = running(api, space, bare_pod("p", grace=30, stuck="true"))
+    assert evict(api, space, named("p")).code == 201
+    rows = {row["type"]: row for row in api.get(path)["status"]["conditions"]}
+    told = rows["DisruptionTarget"]
+    assert (told["status"], told["reason"]) == ("True", "EvictionByEvictionAPI")
+    unstuck(api, path)

@@ -205,3 +205,18 @@ def test_a_partition_keeps_the_lower_ordinals_as_they_were(api: Api, space: str,
         return bool(told["currentRevision"] == told["updateRevision"] and told["readyReplicas"] == 3)
 
     eventually(settled)
+
+
+@pytest.mark.call("Deployment")
+def test_a_deployment_that_gets_nowhere_says_so(api: Api, space: str) -> None:
+    body = workload("Deployment", "web", replicas=1, progressDeadlineSeconds=2)
+    body["spec"]["template"]["spec"]["nodeSelector"] = {"contract.rackroll.io/none": "here"}
+    path = f"/apis/apps/v1/namespaces/{space}/deployments"
+    assert api.call("POST", path, body).code == 201
+
+    def given_up() -> bool:
+        rows = api.get(f"{path}/web").body.get("status", {}).get("conditions") or ()
+        told = {row["type"]: (row["status"], row.get("reason")) for row in rows}
+        return told.get("Progressing") == ("False", "ProgressDeadlineExceeded")
+
+    eventually(given_up, 60)

@@ -42,15 +42,10 @@ class Routes:
             return web.Response(text="ok")
         if path == "/version":
             return reply(version_info(self._version))
-        if path.startswith("/openapi"):
-            return self._openapi(path)
         parts = path.strip("/").split("/")
-        if (
-            request.method == "GET"
-            and parts[0] in ("api", "apis")
-            and len(parts) <= (3 if parts[0] == "apis" else 2)
-        ):
-            return self._discover(request, parts)
+        if _discovers(request.method, parts):
+            self._access.require_known(user, request.path)
+            return self._openapi(path) if parts[0] == "openapi" else self._discover(request, parts)
         if request.method == "POST" and is_review(path):
             return reply(review(self._access, user, path, await bodies.read(request)), 201)
         where = target(self._catalog, path)
@@ -164,6 +159,10 @@ class Routes:
             case "PUT", "finalize":
                 return writer.update(where, body, asked)
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
+
+
+def _discovers(method: str, parts: list[str]) -> bool:
+    return method == "GET" and (parts[0] == "openapi" or len(parts) <= {"api": 2, "apis": 3}.get(parts[0], 0))
 
 
 def _deleted(where: Target, obj: Obj) -> Obj:

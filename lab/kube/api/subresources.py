@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from lab.kube import deletion
@@ -10,7 +11,18 @@ from lab.kube.api.request import Query, Target, mapping
 from lab.kube.api.writing import Writer, options_of
 from lab.kube.controllers.budgets import check_eviction
 from lab.kube.errors import BadRequest, Conflict, invalid
-from lab.kube.objects import Obj, lookup, merged, name_of, spec_of, status_of, with_value
+from lab.kube.objects import (
+    Obj,
+    lookup,
+    merged,
+    name_of,
+    namespace_of,
+    spec_of,
+    status_of,
+    timestamp,
+    with_condition,
+    with_value,
+)
 from lab.kube.resource import PODS
 from lab.kube.store import Store
 
@@ -27,8 +39,21 @@ def evict(store: Store, where: Target, body: Any, query: Query) -> Obj:
     deletion.check_preconditions(PODS, pod, options)
     check_eviction(store, pod)
     if not (query.dry or lookup(eviction, "deleteOptions", "dryRun")):
-        store.delete(PODS, where.namespace, where.name, options)
+        _say_why(store, pod)
+        store.delete(PODS, where.namespace, where.name, replace(options, version=None))
     return SUCCESS
+
+
+def _say_why(store: Store, pod: Obj) -> None:
+    told = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+        "lastTransitionTime": timestamp(store.clock.now()),
+    }
+    conditions = with_condition(status_of(pod).get("conditions") or (), told)
+    store.patch_status(PODS, namespace_of(pod), name_of(pod), {"conditions": conditions})
 
 
 def bind(store: Store, where: Target, body: Any) -> Obj:
