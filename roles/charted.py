@@ -95,8 +95,13 @@ def newest(versions: Sequence[str]) -> str | None:
 
 def on_top(mesh: Mesh, chart: str, ours: Json) -> Json:
     """The site's own values for the chart with ours on top: what keeps N-1 is not for a site to take away."""
-    own = next((values.text for values in mesh.values if values.chart == chart), "{}")
-    return merged(json.loads(own), ours)
+    return merged(own_values(mesh, chart), ours)
+
+
+def own_values(mesh: Mesh, chart: str) -> dict[str, Any]:
+    """What the site file says for this chart."""
+    found: dict[str, Any] = json.loads(next((v.text for v in mesh.values if v.chart == chart), "{}"))
+    return found
 
 
 def merged(below: Json, above: Json) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _require_go() -> None:
 def _download(jobs: Sequence[Job]) -> None:
     for number, job in enumerate(jobs, start=1):
         _say(f"{job.family.name} {job.version}: fetching modules ({number} of {len(jobs)})")
-        _go(job, "mod", "download")
+        _go(job, "mod", "download", *([] if job.programs else [f"{job.family.module}@{job.version}"]))
 
 
 def _stale(job: Job) -> int:
@@ -192,15 +192,21 @@ def _flags(job: Job) -> str:
 
 
 def _copy_charts(job: Job) -> None:
-    source = Path(json.loads(_go(job, "list", "-m", "-json", job.family.module))["Dir"])
+    """Each into a folder of its chart's name, which is where a chart source is looked into."""
+    fetched = _go(job, "mod", "download", "-json", f"{job.family.module}@{job.version}")
+    source = Path(json.loads(fetched)["Dir"])
     with tempfile.TemporaryDirectory(prefix=".charts-", dir=job.target) as draft:
         charts = Path(draft) / "charts"
         for chart in job.family.charts:
-            shutil.copytree(source / chart, charts / Path(chart).name, copy_function=shutil.copyfile)
+            shutil.copytree(source / chart, charts / _name(source / chart), copy_function=shutil.copyfile)
         for path in (charts, *charts.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         charts.replace(job.target / "charts")
     _say(f"{job.family.name}: charts of {job.version} copied from its module")
+
+
+def _name(chart: Path) -> str:
+    return re.findall(r"^name: (\S+)$", (chart / "Chart.yaml").read_text(), re.MULTILINE)[0]
 
 
 def _go(job: Job, *words: str) -> str:

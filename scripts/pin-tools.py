@@ -26,9 +26,12 @@ def main(name: str, version: str) -> None:
     (folder / "go.sum").unlink(missing_ok=True)
     (folder / "go.mod").write_text(_module_file(family, version, (source / "go.mod").read_text()))
     packages = [program.package for program in family.programs]
-    subprocess.run(
-        ["go", "list", "-mod=mod", "-deps", *packages], cwd=folder, check=True, stdout=subprocess.DEVNULL
+    known = (
+        ["list", "-mod=mod", "-deps", *packages]
+        if packages
+        else ["mod", "download", f"{family.module}@{version}"]
     )
+    subprocess.run(["go", *known], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     print(f"{folder}: {family.module} {version}")
 
 
@@ -54,7 +57,8 @@ def _module_file(family: Family, version: str, upstream: str) -> str:
     numbers = version.removeprefix("v1.")
     replaced = "".join(f"\t{module} => {module} v0.{numbers}\n" for module in staged)
     text = f"module rackroll.invalid/tools/{family.name}\n\n" + "\n".join(kept) + "\n"
-    text += f"\ntool (\n{tools})\n\nrequire {family.module} {version}\n"
+    text += f"\ntool (\n{tools})\n" if tools else ""
+    text += f"\nrequire {family.module} {version}\n"
     return text + (f"\nreplace (\n{replaced})\n" if replaced else "")
 
 

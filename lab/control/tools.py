@@ -38,12 +38,13 @@ class Family:
 
     ``says`` is what a program of the right version prints; ``stamp`` are linker variables that carry the
     version, ``{version}`` with its ``v``, because a module that was not built from its repository has none.
+    ``charts`` are folders of the module. A family without programs is only pinned for them.
     """
 
     name: str
     module: str
-    says: str
-    programs: tuple[Program, ...]
+    says: str = ""
+    programs: tuple[Program, ...] = ()
     stamp: tuple[tuple[str, str], ...] = ()
     charts: tuple[str, ...] = ()
 
@@ -84,6 +85,14 @@ def _helm(major: str) -> Family:
     )
 
 
+def _istio(minor: str) -> Family:
+    """Only the charts, which the module embeds; no module version of these is a release's own commit."""
+    charts = ("base", "istio-control/istio-discovery", "istio-cni", "ztunnel", "gateway")
+    return Family(
+        f"istio-{minor}", "istio.io/istio", charts=tuple(f"manifests/charts/{name}" for name in charts)
+    )
+
+
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
@@ -102,6 +111,9 @@ FAMILIES: Mapping[str, Family] = {
             ),
             charts=("charts/metallb",),
         ),
+        Family("metallb-0.15", "go.universe.tf/metallb", charts=("charts/metallb",)),
+        _istio("1.30"),
+        _istio("1.31"),
         _helm("4"),
         _helm("3"),
         Family(
@@ -138,6 +150,30 @@ def find(family: str, program: str) -> Path:
     return found
 
 
+def require(minor: str) -> None:
+    """What a real lab of this Kubernetes minor runs. Raises :class:`ToolMissing` with all that is not there."""
+    if f"kube-{minor}" not in FAMILIES:
+        known = ", ".join(sorted(name.removeprefix("kube-") for name in FAMILIES if name.startswith("kube-")))
+        raise ToolMissing(
+            f"Kubernetes {minor} is not among those that can be built here",
+            where="kubernetes.version in site.yaml",
+            hint=f"use one of {known}",
+        )
+    missing = [name for name in (f"kube-{minor}", "etcd", "metallb") if not _complete(FAMILIES[name])]
+    if missing:
+        names = " ".join(missing)
+        raise ToolMissing(
+            f"upstream's programs are not built: {', '.join(missing)}",
+            where=str(cache_folder() / "tools"),
+            hint=f'`make tools ARGS="{names}"` builds them from their Go modules, once, in some minutes',
+        )
+
+
+def _complete(family: Family) -> bool:
+    there = all(fitting(family, p) or _built(family, p.name) for p in family.programs)
+    return there and (not family.charts or any(folder(family).glob("*/charts")))
+
+
 def fitting(family: Family, program: Program) -> Path | None:
     """One that the machine already has: in KUBEBUILDER_ASSETS or on PATH, and of the right version."""
     if not program.asks:
@@ -151,7 +187,7 @@ def folder(family: Family) -> Path:
 
 
 def charts(family: str) -> Path:
-    """The folder of the family's own charts, copied from its module. Raises :class:`ToolMissing`."""
+    """The folder of the family's own charts by their names, copied from its module. Raises :class:`ToolMissing`."""
     known = FAMILIES[family]
     found = next(iter(sorted(folder(known).glob("*/charts"), reverse=True)), None)
     if found is None:

@@ -12,6 +12,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
+from roles.charted import own_values
 from rollout.model.role import Json
 from rollout.model.site import Gateway, Mesh, Pacing, Site
 
@@ -22,6 +23,9 @@ Source: istio.io blog/2026/retirement-of-gcp."""
 KUBELET_SLACK = timedelta(seconds=30)
 ZTUNNEL_MARGIN = timedelta(seconds=5)
 """ztunnel drains for its grace period less five seconds (istio/ztunnel src/config.rs; the chart's comment says one)."""
+
+AMBIENT_VARIANT = "distroless"
+"""What upstream's ambient profile sets as ``global.variant``, of every image."""
 
 ON_DELETE: Json = {"type": "OnDelete"}
 
@@ -35,22 +39,35 @@ def revisioned_base_values(mesh: Mesh) -> Json:
     return {**base_values(mesh), "defaultRevision": ""}
 
 
-def istiod_values(mesh: Mesh, version: str, data_plane: str | None = None, revision: str = "") -> Json:
+def istiod_values(
+    mesh: Mesh, version: str, data_plane: str | None = None, revision: str = "", variant: str = ""
+) -> Json:
     """Two replicas at least: upstream's chart renders no PodDisruptionBudget for one.
 
     ``data_plane`` holds injected proxies at another version than istiod's own: an image that contains a slash is
-    taken as it is by the injection templates, without hub and tag.
+    taken as it is by the injection templates, without hub and tag. ``variant`` is the chart's own, which a site's
+    values come before.
     """
     images: dict[str, Any] = {"hub": IMAGE_HUB, "istioNamespace": mesh.namespace, "tag": version}
     if data_plane is not None and data_plane != version:
-        image = {"image": f"{IMAGE_HUB}/proxyv2:{data_plane}"}
+        suffix = _image_suffix(own_values(mesh, "istiod"), variant)
+        image = {"image": f"{IMAGE_HUB}/proxyv2:{data_plane}{suffix}"}
         images |= {"proxy": image, "proxy_init": image}
     values: Json = {"autoscaleMin": 2, "global": images, "meshConfig": {"trustDomain": mesh.trust_domain}}
     return {**values, "revision": revision} if revision else values
 
 
+def _image_suffix(own: Json, variant: str) -> str:
+    """In the order in which istiod looks. A pin that named another build of the proxy would roll every waypoint."""
+    shared = own.get("global") or {}
+    image = ((own.get("meshConfig") or {}).get("defaultConfig") or {}).get("image") or {}
+    proxy = shared.get("proxy") or {}
+    found = image.get("imageType") or proxy.get("variant") or shared.get("variant") or variant
+    return f"-{found}" if found and found != "default" else ""
+
+
 def ambient_istiod_values(mesh: Mesh, version: str, data_plane: str | None = None) -> Json:
-    return {"profile": "ambient", **istiod_values(mesh, version, data_plane)}
+    return {"profile": "ambient", **istiod_values(mesh, version, data_plane, variant=AMBIENT_VARIANT)}
 
 
 def cni_values(version: str) -> Json:
@@ -75,6 +92,9 @@ def _images(version: str) -> Json:
 def gateway_values(site: Site, gateway: Gateway, revision: str = "") -> Json:
     """One gateway pod on every gateway node, evictable one at a time.
 
+    ``autoscaling`` scales nothing: upstream's chart renders its autoscaler for a Deployment only. But since 1.28 it
+    renders no PodDisruptionBudget unless autoscaling starts above one replica (or ``replicaCount`` is above one,
+    which would give the DaemonSet a field that it does not have).
     ``minAvailable`` is an integer because ``maxUnavailable`` needs a scale subresource, which DaemonSets
     lack. ``strategy`` is not set: a DaemonSet has no such field (the role sets ``updateStrategy`` itself).
     ``revision`` may be a tag: the pods carry it as their label, and the tag's webhook injects them.
@@ -82,7 +102,7 @@ def gateway_values(site: Site, gateway: Gateway, revision: str = "") -> Json:
     drain = drain_duration(site.pacing)
     values: Json = {
         "kind": "DaemonSet",
-        "autoscaling": {"enabled": False},
+        "autoscaling": {"enabled": True, "minReplicas": 2},
         "nodeSelector": {site.gateway_label: "true"},
         "podDisruptionBudget": {"minAvailable": max(len(site.gateway_nodes) - 1, 0)},
         "terminationGracePeriodSeconds": _seconds(drain + KUBELET_SLACK),

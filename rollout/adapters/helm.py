@@ -23,6 +23,7 @@ from pyhelm3 import errors
 from pyhelm3.command import Command
 
 from rollout.adapters.helm_program import helm_program
+from rollout.adapters.helm_source import stamps_of
 from rollout.adapters.helm_words import Revision, failure, release_state, revision
 from rollout.engine.ports import ChartRequest
 from rollout.errors import PlanRefused, StepFailed
@@ -37,7 +38,7 @@ HELM_TIMEOUT = "2m"
 PATIENCE = timedelta(seconds=30)
 """A pending revision younger than this may still have a living helm behind it: one that outlived its run."""
 
-_EXACT = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
+_EXACT = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +177,8 @@ class HelmCharts:
     def _stamped(self, request: ChartRequest, folder: Path) -> Path:
         """Source charts carry a placeholder version; a release stamps the real one, and so does this."""
         chart = Path(request.source.location) / request.chart
-        if not (chart / "Chart.yaml").is_file():
-            raise StepFailed(
-                f"there is no chart {request.chart!r} in the chart source",
-                where=str(chart),
-                hint="name the folder that holds one folder per chart in site.yaml (charts: path)",
-            )
-        version = ["--version", request.version, "--app-version", request.version]
-        arguments = ["package", str(chart), *version, "--destination", str(folder)]
+        stamps = stamps_of(chart, request)
+        arguments = ["package", str(chart), *stamps, "--destination", str(folder)]
         self._run(self._command.run(arguments), f"package {request.chart}", _place(request))
         return folder / f"{request.chart}-{request.version}.tgz"
 

@@ -98,6 +98,7 @@ class FakeCluster:
         return frozenset(p.node for p in self.proxies() if p.gateway == gateway.name and p.ready and p.node)
 
     def apply(self, objects: Sequence[Json]) -> None:
+        self.rack.check("webhooks")
         self.rack.on_delete |= any(o["kind"] == "DaemonSet" for o in objects)
         for item in objects:
             labels = item["metadata"].get("labels", {})

@@ -15,7 +15,7 @@ from pyhelm3.command import Command
 from rollout.adapters.helm import HelmCharts
 from rollout.adapters.helm_program import helm_program
 from rollout.engine.ports import ChartRequest, Charts
-from rollout.errors import PlanRefused, StepFailed, Unreachable
+from rollout.errors import StepFailed, Unreachable
 from rollout.model.observed import ChartState
 from rollout.model.site import ChartSource, ChartSourceKind, Kubernetes
 from rollout.site.load import load_site
@@ -102,44 +102,6 @@ def test_a_new_release_is_installed_without_waiting_and_its_state_is_helms() -> 
     assert "--wait" not in words
     assert option(words, "--namespace") == "istio-system"
     assert option(words, "--timeout") == "2m"
-
-
-def test_an_oci_chart_is_named_by_its_registry_and_exact_version() -> None:
-    helm = ScriptedHelm()
-    charts(helm).install(REQUEST)
-    words = helm.line_of("upgrade")
-    assert words[1:3] == ["istiod", "oci://registry.example/charts/istiod"]
-    assert option(words, "--version") == "1.31.1"
-    assert "--repo" not in words
-
-
-def test_an_http_chart_is_named_by_its_repository_and_exact_version() -> None:
-    helm = ScriptedHelm()
-    source = ChartSource(ChartSourceKind.HTTP, "https://charts.example/istio")
-    charts(helm).install(replace(REQUEST, source=source))
-    words = helm.line_of("upgrade")
-    assert words[1:3] == ["istiod", "istiod"]
-    assert option(words, "--repo") == "https://charts.example/istio"
-    assert option(words, "--version") == "1.31.1"
-
-
-def test_a_source_chart_is_stamped_with_the_version_before_it_is_installed(tmp_path: Path) -> None:
-    (tmp_path / "istiod").mkdir()
-    (tmp_path / "istiod" / "Chart.yaml").write_text("name: istiod\nversion: 0.0.0\n")
-    helm = ScriptedHelm()
-    charts(helm).install(replace(REQUEST, source=ChartSource(ChartSourceKind.PATH, str(tmp_path))))
-    packaged = helm.line_of("package")
-    assert packaged[1] == str(tmp_path / "istiod")
-    assert (option(packaged, "--version"), option(packaged, "--app-version")) == ("1.31.1", "1.31.1")
-    installed = helm.line_of("upgrade")[2]
-    assert installed == f"{option(packaged, '--destination')}/istiod-1.31.1.tgz"
-
-
-def test_a_missing_source_chart_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
-    request = replace(REQUEST, source=ChartSource(ChartSourceKind.PATH, str(tmp_path)))
-    with pytest.raises(StepFailed, match="no chart 'istiod'") as caught:
-        charts(ScriptedHelm()).install(request)
-    assert caught.value.where == str(tmp_path / "istiod")
 
 
 def test_what_is_deployed_as_asked_gets_no_new_revision() -> None:
@@ -239,16 +201,6 @@ def test_an_uninstall_that_helm_refuses_is_told_in_its_words() -> None:
     helm.fail["uninstall"] = errors.Error(1, b"", b"Error: a hook failed")
     with pytest.raises(StepFailed, match="helm could not uninstall: a hook failed"):
         charts(helm).remove("kube-system", "preflight")
-
-
-@pytest.mark.parametrize(
-    "version", ["latest", "stable", "1.31", "^1.31.0", ">=1.30.0", "v1.31.1", "", "1.31.x"]
-)
-def test_a_floating_version_is_refused_before_helm_runs(version: str) -> None:
-    helm = ScriptedHelm()
-    with pytest.raises(PlanRefused, match="not an exact version"):
-        charts(helm).install(replace(REQUEST, version=version))
-    assert helm.ran == []
 
 
 def test_helms_words_reach_the_operator_without_its_chatter() -> None:

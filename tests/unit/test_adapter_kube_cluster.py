@@ -325,6 +325,35 @@ def test_a_field_of_another_manager_is_a_conflict_told_in_the_apis_words(
     assert "who owns this field" in caught.value.hint
 
 
+@pytest.mark.parametrize("using", ["apps/v1", "apps/v1 at 2026-11-28T11:12:50Z"])
+def test_a_default_that_helm_3_owns_for_having_created_the_object_is_taken(
+    api: FakeApi, cluster: KubeCluster, using: str
+) -> None:
+    """The words of kube-apiserver 1.35 for a DaemonSet of a chart that says no update strategy."""
+    api.on("GET /apis/apps/v1", APPS)
+    words = f'Apply failed with 1 conflict: conflict with "helm" using {using}: .spec.updateStrategy.type'
+    path = "/apis/apps/v1/namespaces/edge/daemonsets/gw"
+    api.on(f"PATCH {path}", status(409, "Conflict", words), Answer(DAEMONSET))
+    cluster.apply([DAEMONSET])
+    assert [asked.query["force"] for asked in api.sent("PATCH")] == ["false", "true"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Apply failed with 1 conflict: conflict with "kubectl-edit" using apps/v1: .spec.updateStrategy.type',
+        'Apply failed with 1 conflict: conflict with "helm" using apps/v1: .spec.template.spec.nodeSelector',
+        'Apply failed with 2 conflicts: conflicts with "helm" using apps/v1:\n- .spec.updateStrategy.type\n- .spec.x',
+    ],
+)
+def test_nothing_else_is_taken_by_force(api: FakeApi, cluster: KubeCluster, words: str) -> None:
+    api.on("GET /apis/apps/v1", APPS)
+    api.on("PATCH /apis/apps/v1/namespaces/edge/daemonsets/gw", status(409, "Conflict", words))
+    with pytest.raises(StepFailed, match="conflict"):
+        cluster.apply([DAEMONSET])
+    assert [asked.query["force"] for asked in api.sent("PATCH")] == ["false"]
+
+
 def test_a_node_that_has_not_joined_is_never_created(api: FakeApi, cluster: KubeCluster) -> None:
     api.on("GET /api/v1", CORE)
     with pytest.raises(StepFailed, match="cannot label Node r1n1") as caught:
@@ -510,6 +539,30 @@ def test_no_server_is_unreachable_and_says_where(site: Site, api: FakeApi) -> No
     with pytest.raises(Unreachable, match=r"does not answer.*refused") as caught:
         KubeCluster(lost).nodes()
     assert "127.0.0.1:1" in caught.value.where
+
+
+@pytest.mark.parametrize("cause", ["no endpoints available for service", "x509: unknown authority"])
+def test_a_webhook_that_does_not_answer_is_not_yet_and_no_refusal(
+    api: FakeApi, cluster: KubeCluster, cause: str
+) -> None:
+    """The words of kube-apiserver 1.35 for MetalLB's pools right after its chart."""
+    api.on("GET /apis/apps/v1", APPS)
+    words = (
+        f'Internal error occurred: failed calling webhook "pools.metallb.io": failed to call webhook: {cause}'
+    )
+    path = "/apis/apps/v1/namespaces/edge/daemonsets/gw"
+    api.on(f"PATCH {path}", *[status(500, "InternalError", words)] * 4)
+    with pytest.raises(Unreachable, match=r"cannot ask a webhook: .*pools\.metallb\.io") as caught:
+        cluster.apply([DAEMONSET])
+    assert "behind the service" in caught.value.hint
+
+
+def test_a_webhook_that_denies_is_a_refusal(api: FakeApi, cluster: KubeCluster) -> None:
+    api.on("GET /apis/apps/v1", APPS)
+    words = 'admission webhook "pools.metallb.io" denied the request: the prefixes overlap'
+    api.on("PATCH /apis/apps/v1/namespaces/edge/daemonsets/gw", status(400, "BadRequest", words))
+    with pytest.raises(StepFailed, match="denied the request"):
+        cluster.apply([DAEMONSET])
 
 
 def test_refused_credentials_are_unreachable_with_what_to_renew(

@@ -19,6 +19,7 @@ from rollout.model.observed import ProbeResult
 from rollout.model.site import Gateway
 from rollout.model.step import (
     Advertise,
+    ApplyObjects,
     AwaitAdvertised,
     AwaitNodeReady,
     AwaitPeering,
@@ -121,6 +122,22 @@ def test_advertised_means_back_in_the_tor() -> None:
     do(rack, live, Advertise("r1n1"))
     assert do(rack, live, AwaitAdvertised("r1n1")).word is Word.DONE
     assert "r1n1" in rack.routed(rack.site.gateways[0])
+
+
+def test_objects_wait_for_the_webhook_that_a_chart_has_just_brought() -> None:
+    rack, live = running(site())
+    rack.silent.add("webhooks")
+    later(rack, 5.0, lambda: rack.silent.discard("webhooks"))
+    assert do(rack, live, ApplyObjects("metallb", "pools")).word is Word.DONE
+    assert rack.time >= 5.0
+
+
+def test_a_webhook_that_never_answers_ends_the_step_with_its_words() -> None:
+    rack, live = running(site())
+    rack.silent.add("webhooks")
+    outcome = do(rack, live, ApplyObjects("metallb", "pools"))
+    assert outcome.word is not Word.DONE
+    assert "did not answer" in outcome.detail
 
 
 @pytest.mark.parametrize(

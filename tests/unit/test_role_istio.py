@@ -67,7 +67,7 @@ def test_the_control_plane_is_pinned_to_a_hub_that_outlives_2026_and_to_the_vers
 def test_gateway_values_keep_n_minus_1(role: IstioRole) -> None:
     assert values(role, "gateway") == {
         "kind": "DaemonSet",
-        "autoscaling": {"enabled": False},
+        "autoscaling": {"enabled": True, "minReplicas": 2},
         "nodeSelector": {"rackroll.io/gateway": "true"},
         "podDisruptionBudget": {"minAvailable": 3},
         "terminationGracePeriodSeconds": 32,

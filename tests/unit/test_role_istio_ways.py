@@ -86,6 +86,27 @@ def test_the_pin_is_a_full_image_reference_for_the_proxy_and_its_init_container(
     assert {"proxy", "proxy_init"} & free.keys() == set()
 
 
+@pytest.mark.parametrize(
+    ("site", "own", "suffix"),
+    [
+        (sites.ambient(), "{}", "-distroless"),
+        (sites.ambient(), '{"global": {"variant": "debug"}}', "-debug"),
+        (sites.istio(), '{"global": {"variant": "distroless"}}', "-distroless"),
+        (
+            sites.istio(),
+            '{"global": {"variant": "debug", "proxy": {"variant": "distroless"}}}',
+            "-distroless",
+        ),
+        (sites.ambient(), '{"meshConfig": {"defaultConfig": {"image": {"imageType": "default"}}}}', ""),
+    ],
+)
+def test_the_pin_is_of_the_same_build_as_the_proxies_it_holds(site: Site, own: str, suffix: str) -> None:
+    """Another image of the same version would roll every waypoint, and change what an early restart gets."""
+    mesh = replace(site.meshes[0], values=(ChartValues("istiod", own),))
+    held = values(role_of(replace(site, meshes=(mesh,))), "istiod", data_plane="1.30.3")["global"]
+    assert held["proxy"]["image"] == held["proxy_init"]["image"] == f"docker.io/istio/proxyv2:1.30.3{suffix}"
+
+
 def test_gateway_charts_are_made_sure_to_roll_nothing_before_they_move() -> None:
     stages = role_of(sites.istio()).recipe("1.30.3", "1.31.1").stages
     (charts,) = [s for s in stages if isinstance(s, ChartsStage) and s.releases == ("ingress-1",)]

@@ -26,6 +26,7 @@ POOL = 8
 
 _CONNECT = 3.0  # seconds
 _READ = 15.0  # seconds between bytes
+_SILENT_WEBHOOK = "failed calling webhook"
 _SERVER_BUSY = frozenset({500, 502, 503, 504})
 
 
@@ -177,7 +178,11 @@ def parsed(data: bytes, where: str) -> JsonObject:
 
 
 def _refused(response: urllib3.BaseHTTPResponse, where: str) -> Exception:
-    """What the server says is its answer; 401 and a bare 5xx mean that there is no API to talk to."""
+    """What the server says is its answer; 401 and a bare 5xx mean that there is no API to talk to.
+
+    A webhook that does not answer is no refusal either (one that says no is "denied", and a 4xx): what a chart has just
+    brought serves some seconds after its Deployment is ready, once its certificate has reached the API.
+    """
     refusal = _refusal(response)
     if refusal.code == 401:
         return Unreachable(
@@ -187,6 +192,12 @@ def _refused(response: urllib3.BaseHTTPResponse, where: str) -> Exception:
         )
     if refusal.code in _SERVER_BUSY and not refusal.reason:
         return unreachable(where, RuntimeError(str(refusal)))
+    if refusal.code == 500 and _SILENT_WEBHOOK in refusal.message:
+        return Unreachable(
+            f"the Kubernetes API cannot ask a webhook: {refusal}",
+            where=where,
+            hint="look at the pods behind the service that it names; what was just installed needs a moment",
+        )
     return Refused(refusal)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -24,6 +25,12 @@ from rollout.model.site import Gateway, Site
 
 FIELD_MANAGER = "rackroll"
 _ATTEMPTS = 6  # of a read-and-patch that somebody else's writes get in between
+
+_HELM_3S_DEFAULT = re.compile(
+    r'failed with 1 conflict: conflict with "helm[^"]*" using .+: \.spec\.updateStrategy\.type\Z'
+)
+"""Helm 3 owns all of what it creates, the API's defaults too, by "using" an update; what a chart says is Helm's word,
+but no chart says this one, or its role would set it by a value. Helm 4 owns only what the chart says."""
 
 V = TypeVar("V", bound=BaseModel)
 Change = Callable[[NodeView, Mark, str, str], Patch | None]
@@ -90,7 +97,7 @@ class KubeCluster:
         )
 
     def apply(self, objects: Sequence[Json]) -> None:
-        """Server-side, never by force: a field that another manager owns is a conflict to be shown."""
+        """Server-side: a field that another manager owns is a conflict to be shown, but for a default of Helm 3's."""
         for item in objects:
             self._apply(item)
 
@@ -202,11 +209,22 @@ class KubeCluster:
             self._read(
                 path, f"label {name}", hint="a Node is never created by us: let it join the cluster first"
             )
-        query = {"fieldManager": FIELD_MANAGER, "force": "false"}
         try:
-            self._api.request("PATCH", path, query=query, body=dict(item), content_type=APPLY)
+            self._send(path, item)
         except Refused as refused:
             raise failed(refused, self._api.where, f"cannot apply {name}", _apply_hint(refused)) from None
+
+    def _send(self, path: str, item: Json) -> None:
+        try:
+            self._server_side(path, item, force="false")
+        except Refused as refused:
+            if not _HELM_3S_DEFAULT.search(refused.refusal.message):
+                raise
+            self._server_side(path, item, force="true")
+
+    def _server_side(self, path: str, item: Json, force: str) -> None:
+        query = {"fieldManager": FIELD_MANAGER, "force": force}
+        self._api.request("PATCH", path, query=query, body=dict(item), content_type=APPLY)
 
     def _read(self, path: str, doing: str, hint: str = "") -> dict[str, Any]:
         try:

@@ -59,9 +59,16 @@ def remove_chart(run: Run, effect: RemoveChart) -> Done:
 
 
 def apply_objects(run: Run, effect: ApplyObjects) -> Done:
-    """Server-side apply is its own look: applying what is there changes nothing."""
+    """Server-side apply is its own look: applying what is there changes nothing.
+
+    MetalLB's pools are refused until its webhook serves, and the controller's Deployment is ready before that.
+    """
     objects = run.world.roles[effect.subject].objects(effect.part)
-    run.world.cluster.apply(objects)
+
+    def look() -> None:
+        run.world.cluster.apply(objects)
+
+    run.until(f"objects {effect.part} of {effect.subject}", look, hint="see what the Kubernetes API says")
     return Done(Word.DONE, f"{len(objects)} objects")
 
 
