@@ -122,7 +122,7 @@ def _parsed(raw: bytes) -> Any:
         return text
 
 
-def eventually(check: Callable[[], object], seconds: float = 20.0) -> Any:
+def eventually(check: Callable[[], object], seconds: float = 30.0) -> Any:
     """The first true answer of ``check``; fails with its last answer when the time is up."""
     deadline = time.monotonic() + seconds
     while not (found := check()):

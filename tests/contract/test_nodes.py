@@ -60,16 +60,18 @@ def test_a_cordon_keeps_new_pods_out_and_running_ones_in(api: Api, space: str, n
     eventually(lambda: api.get(f"{where}/new")["status"].get("phase") == "Running", 60)
 
 
-def test_a_node_that_is_not_ready_is_tainted_and_its_pods_are_not_ready_either(
-    api: Api, space: str, node: str
+@pytest.mark.parametrize(("status", "taint"), [("Unknown", "unreachable"), ("False", "not-ready")])
+def test_a_node_that_says_it_is_not_ready_is_tainted_and_its_pods_are_as_they_say(
+    api: Api, space: str, node: str, status: str, taint: str
 ) -> None:
     path = running(api, space, here(node, "p"))
-    eventually(lambda: ready(api.get(path).body))
     api.patch(node, {"metadata": {"annotations": {DOWN: "true"}}}, "merge")
-    said(api, node, "Unknown")
-    eventually(lambda: "node.kubernetes.io/unreachable:NoSchedule" in taints(api, node), 60)
-    eventually(lambda: not ready(api.get(path).body), 60)
-    assert "deletionTimestamp" not in api.get(path)["metadata"]
+    said(api, node, status)
+    wanted = {f"node.kubernetes.io/{taint}:{effect}" for effect in ("NoSchedule", "NoExecute")}
+    eventually(lambda: wanted <= taints(api, node).keys(), 60)
+    found = api.get(path)
+    assert ready(found.body)
+    assert "deletionTimestamp" not in found["metadata"]
 
 
 def test_a_node_reports_its_kubelet_and_its_addresses(api: Api, node: str) -> None:

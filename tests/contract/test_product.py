@@ -86,6 +86,9 @@ def test_eviction_says_not_yet_and_deletion_does_not_ask(api: Api, cluster: Kube
     first = pods(api, space, "web")[0]["metadata"]["name"]
     assert cluster.evict(space, first) is False
     assert cluster.evict(space, "nobody") is True
+    api.call("POST", path, {"metadata": {"name": "second"}, "spec": budget})
+    with pytest.raises(StepFailed, match="more than one PodDisruptionBudget"):
+        cluster.evict(space, first)
     cluster.delete_pod(space, first)
     eventually(lambda: first not in {p["metadata"]["name"] for p in pods(api, space, "web")})
 

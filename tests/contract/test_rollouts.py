@@ -13,8 +13,11 @@ from tests.contract.workloads import (
     complete,
     daemon_ready,
     deployed,
+    most_wanted,
     pods,
     ready,
+    replayed,
+    version_of,
     workload,
 )
 
@@ -63,23 +66,24 @@ def rolled(api: Api, path: str) -> bool:
 
 
 def fewest_ready(api: Api, space: str, app: str, version: str) -> int:
-    """Of the nodes that had a ready pod at ``version``, the smallest number that had one at any time since."""
+    """From when the most nodes had a ready pod on: the smallest number of nodes that had one."""
     where = f"/api/v1/namespaces/{space}/pods"
-    events = api.lines(where, resourceVersion=version, timeoutSeconds="1", labelSelector=f"app={app}")
-    now: dict[str, str] = {}
-    counts = []
-    for event in events:
-        pod = event["object"]
-        serves = event["type"] != "DELETED" and "deletionTimestamp" not in pod["metadata"] and ready(pod)
-        now[pod["metadata"]["uid"]] = pod["spec"].get("nodeName", "") if serves else ""
-        counts.append(len(set(filter(None, now.values()))))
-    whole = max(counts)
-    return min(counts[counts.index(whole) :])
+    counts = [
+        len(
+            {
+                p["spec"].get("nodeName")
+                for p in found
+                if ready(p) and "deletionTimestamp" not in p["metadata"]
+            }
+        )
+        for found in replayed(api, where, version, labelSelector=f"app={app}")
+    ]
+    return min(counts[counts.index(max(counts)) :])
 
 
 @pytest.mark.call("DaemonSet")
 def test_a_surging_daemon_set_has_the_new_pod_beside_the_old(api: Api, space: str) -> None:
-    version = api.get(f"/api/v1/namespaces/{space}/pods")["metadata"]["resourceVersion"]
+    version = version_of(api, space)
     path = daemons(api, space, maxSurge=1, maxUnavailable=0)
     api.patch(path, template("DaemonSet", "d"), "strategic")
     eventually(lambda: rolled(api, path), 60)
@@ -135,13 +139,13 @@ def test_a_daemon_set_follows_the_labels_of_nodes(api: Api, space: str) -> None:
 @pytest.mark.call("Deployment")
 def test_a_deployment_that_may_not_surge_goes_down_first(api: Api, space: str) -> None:
     strategy = rolling(maxSurge=0, maxUnavailable=1)
+    begin = version_of(api, space)
     path = deployed(api, space, workload("Deployment", "web", replicas=3, strategy=strategy))
     version = api.get(path)["metadata"]["resourceVersion"]
     api.patch(path, template("Deployment", "web"), "strategic")
-    eventually(lambda: complete(api, path))
-    statuses = history(api, path, version)
-    assert max(status.get("replicas", 0) for status in statuses) == 3
-    assert min(status.get("availableReplicas", 0) for status in statuses) == 2
+    eventually(lambda: complete(api, path), 60)
+    assert most_wanted(api, space, begin) == 3
+    assert min(status.get("availableReplicas", 0) for status in history(api, path, version)) == 2
 
 
 @pytest.mark.call("Deployment")
@@ -153,13 +157,12 @@ def test_a_deployment_that_may_neither_surge_nor_miss_is_invalid(api: Api, space
 
 @pytest.mark.call("Deployment")
 def test_recreate_has_no_old_pod_beside_a_new_one(api: Api, space: str) -> None:
+    begin = version_of(api, space)
     path = deployed(api, space, workload("Deployment", "web", replicas=2, strategy={"type": "Recreate"}))
-    version = api.get(path)["metadata"]["resourceVersion"]
     api.patch(path, template("Deployment", "web"), "strategic")
-    eventually(lambda: complete(api, path))
-    statuses = history(api, path, version)
-    assert max(status.get("replicas", 0) for status in statuses) == 2
-    assert min(status.get("availableReplicas", 0) for status in statuses) == 0
+    eventually(lambda: set(images(api, space, "web").values()) == {PAUSE_AGAIN}, 60)
+    for found in replayed(api, f"/api/v1/namespaces/{space}/pods", begin):
+        assert len({pod["spec"]["containers"][0]["image"] for pod in found}) <= 1
 
 
 @pytest.mark.call("Deployment")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from tests.contract.target import Answer, Api, Json, eventually
@@ -32,7 +33,7 @@ def running(api: Api, space: str, pod: Json) -> str:
     # A real cluster refuses pods until the namespace has its service account.
     eventually(lambda: api.call("POST", where, pod).code == 201)
     path = f"{where}/{pod['metadata']['name']}"
-    eventually(lambda: api.get(path)["status"].get("phase") == "Running")
+    eventually(lambda: api.get(path)["status"].get("phase") == "Running", 60)
     return path
 
 
@@ -52,6 +53,28 @@ def budgeted(api: Api, space: str, app: str = "bare", **spec: Any) -> str:
     return path
 
 
+def replayed(api: Api, path: str, version: str, **query: str) -> Iterator[list[Json]]:
+    """The collection after each of its changes since ``version``, when it was empty."""
+    now: dict[str, Json] = {}
+    for event in api.lines(path, resourceVersion=version, timeoutSeconds="1", **query):
+        obj = event["object"]
+        now[obj["metadata"]["uid"]] = obj
+        if event["type"] == "DELETED":
+            del now[obj["metadata"]["uid"]]
+        yield list(now.values())
+
+
+def most_wanted(api: Api, space: str, version: str) -> int:
+    """The largest number of replicas that the ReplicaSets together were ever told to have."""
+    path = f"/apis/apps/v1/namespaces/{space}/replicasets"
+    return max(sum(int(one["spec"]["replicas"]) for one in sets) for sets in replayed(api, path, version))
+
+
+def version_of(api: Api, space: str) -> str:
+    """The namespace's pods and ReplicaSets can be replayed from here."""
+    return str(api.get(f"/api/v1/namespaces/{space}/pods")["metadata"]["resourceVersion"])
+
+
 def pods(api: Api, space: str, app: str) -> list[Json]:
     found = api.get(f"/api/v1/namespaces/{space}/pods", labelSelector=f"app={app}")
     items: list[Json] = found["items"]
@@ -67,7 +90,7 @@ def deployed(api: Api, space: str, body: Json) -> str:
     path = f"/apis/apps/v1/namespaces/{space}/deployments"
     assert api.call("POST", path, body).code == 201
     path = f"{path}/{body['metadata']['name']}"
-    eventually(lambda: complete(api, path))
+    eventually(lambda: complete(api, path), 60)
     return path
 
 

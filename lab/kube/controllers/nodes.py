@@ -55,7 +55,6 @@ class Nodes:
         left = self._left(name_of(node))
         if left is not None and left <= 0 and is_true(node, "Ready"):
             node = self._lost(node)
-        if not is_true(node, "Ready"):
             self._unready(node)
         self._taint(node)
         if left is None or left <= 0 or name_of(node) in self._watched:
@@ -91,7 +90,7 @@ class Nodes:
         return self._store.patch_status(NODES, None, name_of(node), {"conditions": conditions})
 
     def _unready(self, node: Obj) -> None:
-        """Whatever its pods last said of themselves: nobody is there to say otherwise."""
+        """Nobody is left to say how its pods are; a kubelet that says "not ready" itself goes on saying it of them."""
         now = timestamp(self._store.clock.now())
         told = {"type": "Ready", "status": "False", "reason": "NodeLost", "lastTransitionTime": now}
         for pod in self._store.list(PODS, field_selector=f"spec.nodeName={name_of(node)}"):
