@@ -16,6 +16,7 @@ from typing import Protocol
 from rollout.errors import Unreachable
 from rollout.model.observed import AgentState, ChartState, NodeState, ProbeResult, ProxyState
 from rollout.model.policy import AlertSource
+from rollout.model.rights import Right
 from rollout.model.role import ChartStep as ChartStep
 from rollout.model.role import Json as Json
 from rollout.model.role import SubjectRole as SubjectRole
@@ -175,6 +176,12 @@ class Workloads(Protocol):
     def images(self, node: str) -> NodeImages: ...
 
 
+class Rights(Protocol):
+    def missing(self) -> tuple[Right, ...]:
+        """Of what a run asks of the Kubernetes API, what our user may not do in every namespace."""
+        ...
+
+
 class Metrics(Protocol):
     def series(self, source: AlertSource) -> tuple[Mapping[str, str], ...]:
         """The labels of every series that the query returns now. Raises Unreachable for anything but an answer."""
@@ -219,6 +226,13 @@ class NoWorkloads:
         return NodeImages(frozenset())
 
 
+class NoRights:
+    """For worlds without users (a simulation)."""
+
+    def missing(self) -> tuple[Right, ...]:
+        return ()
+
+
 class NoMetrics:
     """Asked although nobody wired a reader: that is no answer, and not a quiet site."""
 
@@ -249,3 +263,4 @@ class World:
     workloads: Workloads = field(default_factory=NoWorkloads)
     metrics: Metrics = field(default_factory=NoMetrics)
     signers: Signers = field(default_factory=NoSigners)
+    rights: Rights = field(default_factory=NoRights)

@@ -24,6 +24,12 @@ APPLY = "application/apply-patch+yaml"
 POOL = 8
 """Connections kept: the engine's thread and the sampler's, with room for a watch each."""
 
+FORBIDDEN = 403
+RIGHTS = (
+    "give the kubeconfig's user what roles/kubernetes/runner-rbac.yaml grants (`rackroll check KUBE-RIGHTS` says "
+    "what is missing), then `rackroll resume`"
+)
+
 _CONNECT = 3.0  # seconds
 _READ = 15.0  # seconds between bytes
 _SERVER_BUSY = frozenset({500, 502, 503, 504})
@@ -162,7 +168,9 @@ def unreachable(where: str, error: Exception) -> Unreachable:
 
 
 def failed(refused: Refused, where: str, what: str, hint: str = "") -> StepFailed:
-    return StepFailed(f"{what}: {refused.refusal}", where=where, hint=hint)
+    """What RBAC forbids has one remedy, whatever was being done."""
+    forbidden = refused.refusal.code == FORBIDDEN
+    return StepFailed(f"{what}: {refused.refusal}", where=where, hint=RIGHTS if forbidden else hint)
 
 
 def parsed(data: bytes, where: str) -> JsonObject:

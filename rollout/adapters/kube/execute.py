@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 import websocket
 from kubernetes.stream.ws_client import create_websocket
 
-from rollout.adapters.kube.api import KubeApi, unreachable
+from rollout.adapters.kube.api import FORBIDDEN, RIGHTS, KubeApi, unreachable
 from rollout.errors import StepFailed
 
 TIMEOUT = 15.0
@@ -110,5 +110,5 @@ def _refused(error: websocket.WebSocketBadStatusException, target: Container, wh
     return StepFailed(
         f"the API refused to run a command in {target}: {words} (HTTP {error.status_code})",
         where=where,
-        hint="check that the pod still runs and that our account may create pods/exec",
+        hint=RIGHTS if error.status_code == FORBIDDEN else "check that the pod still runs",
     )
