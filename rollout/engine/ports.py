@@ -131,8 +131,11 @@ class Cluster(Protocol):
         """
         ...
 
-    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
-        """(namespace, pod) of what a drain would evict: no DaemonSet pods, no mirror pods, nothing finished."""
+    def evictable(self, node: str) -> Mapping[tuple[str, str], bool]:
+        """(namespace, pod) of what a drain would evict, and whether it is leaving already, in that order.
+
+        No DaemonSet pods, no mirror pods, nothing finished.
+        """
         ...
 
     def set_partition(self, namespace: str, statefulset: str, partition: int) -> None:

@@ -194,11 +194,11 @@ def test_a_drain_evicts_what_no_daemonset_and_no_kubelet_would_bring_back(
         owned("cart", "ReplicaSet"),
         owned("speaker", "DaemonSet"),
         mirror,
-        pod("bare", "shop", "x"),
+        pod("bare", "shop", "x", metadata={"deletionTimestamp": "2026-11-23T10:00:00Z"}),
         owned("job", "Job", phase="Succeeded"),
     ]
     api.on("GET /api/v1/pods", {"items": items})
-    assert cluster.evictable("r1n1") == (("shop", "bare"), ("shop", "cart"))
+    assert cluster.evictable("r1n1") == {("shop", "bare"): True, ("shop", "cart"): False}
     assert api.asked[-1].query == {"fieldSelector": "spec.nodeName=r1n1"}
 
 

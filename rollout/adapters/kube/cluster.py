@@ -83,9 +83,10 @@ class KubeCluster:
             states += kubelets(self._list(NodeView, "/api/v1/nodes") if node is None else self._node(node))
         return tuple(sorted(states, key=lambda s: (s.subject, s.component, s.namespace, s.pod)))
 
-    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
+    def evictable(self, node: str) -> dict[tuple[str, str], bool]:
         pods = self._list(PodView, "/api/v1/pods", **_only("spec.nodeName", node))
-        return tuple(sorted((p.metadata.namespace, p.metadata.name) for p in pods if evictable(p)))
+        metas = sorted((p.metadata for p in pods if evictable(p)), key=lambda m: (m.namespace, m.name))
+        return {(meta.namespace, meta.name): meta.deletion_timestamp is not None for meta in metas}
 
     def ready_gateway_nodes(self, gateway: Gateway) -> frozenset[str]:
         """By EndpointSlices, which is what MetalLB and kube-proxy go by; terminating is not ready."""
