@@ -99,6 +99,12 @@ def test_what_is_forbidden_says_which_manifest_grants_it(api: FakeApi, site: Sit
     assert "KUBE-RIGHTS" in caught.value.hint
 
 
+def test_an_api_server_that_has_not_read_its_roles_yet_is_asked_again(api: FakeApi, site: Site) -> None:
+    """Seen on a real one, right after its start: 403 for everything, for a moment."""
+    api.on("GET /version", status(403, "Forbidden", "not yet"), {"gitVersion": "v1.35.8"})
+    assert KubeCluster(site).version() == "v1.35.8"
+
+
 def test_the_manifest_grants_no_wildcard_to_the_runner_and_no_right_twice() -> None:
     rights = runner_rights()
     assert len(set(rights)) == len(rights)

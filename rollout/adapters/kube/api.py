@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ RIGHTS = (
     "give the kubeconfig's user what roles/kubernetes/runner-rbac.yaml grants (`rackroll check KUBE-RIGHTS` says "
     "what is missing), then `rackroll resume`"
 )
+
+DOUBT = (0.2, 0.4, 0.8)
+"""Seconds: an API server that has just started forbids everything until it has read its roles (350 ms were seen)."""
 
 _CONNECT = 3.0  # seconds
 _READ = 15.0  # seconds between bytes
@@ -85,8 +89,21 @@ class KubeApi:
         body: object = None,
         content_type: str = "application/json",
     ) -> JsonObject:
-        """Raises :class:`Refused` when the API says no, :class:`Unreachable` when it does not answer."""
+        """Raises :class:`Refused` when the API says no, :class:`Unreachable` when it does not answer.
+
+        What is forbidden is asked again before it is believed: nothing has happened, and see :data:`DOUBT`.
+        """
         call = Call(method, path, query or {}, body, content_type)
+        for pause in DOUBT:
+            try:
+                return self._answer(call)
+            except Refused as refused:
+                if refused.refusal.code != FORBIDDEN:
+                    raise
+            time.sleep(pause)
+        return self._answer(call)
+
+    def _answer(self, call: Call) -> JsonObject:
         with self._response(call, urllib3.Timeout(connect=_CONNECT, read=_READ)) as response:
             return parsed(response.data, self.where)
 
