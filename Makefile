@@ -1,5 +1,5 @@
 # rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
-.PHONY: help demo test bench chaos crash lint lab-up lab-down helm clean venv lab-tools tools contract
+.PHONY: help demo test e2e bench bench-real chaos crash lint lab-up lab-down helm clean venv lab-tools tools contract
 
 PYTHON ?= python3
 SITE ?= inventory/lab
@@ -7,13 +7,17 @@ ARGS ?=
 export PYTHON
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses no request (ARGS="-o json")
 	@.venv/bin/rackroll demo $(ARGS)
 
 test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 	@scripts/run-tests $(ARGS)
+
+e2e: venv ## the engine on a real control plane: 1,000 KWOK nodes in 40 racks (needs `make tools`; ARGS=tests/e2e/test_...)
+	@.venv/bin/python scripts/get-tools.py kube-1.35 etcd kwok
+	@scripts/run-e2e $(ARGS)
 
 lint: venv ## ruff, mypy strict, import contracts
 	.venv/bin/ruff check .
@@ -48,6 +52,9 @@ clean: ## stop the lab, remove .venv, caches and build products (never ~/.cache/
 
 bench: venv ## how long and how much memory 1,000 and 10,000 nodes take (ARGS=--write for docs/benchmarks.md)
 	@.venv/bin/python -m bench $(ARGS)
+
+bench-real: venv ## our drain beside kubectl's on 1,000 real (KWOK) nodes (needs `make tools`; ARGS="--rolled 20 --write")
+	@.venv/bin/python -m bench.real $(ARGS)
 
 crash: lab-tools ## kill -9 at every journal boundary of an upgrade on the lab, and count (ARGS=--once is the short form)
 	@.venv/bin/python -m tests.crash $(ARGS)

@@ -8,8 +8,9 @@ from rollout.checks.hosts import HOSTS
 from rollout.checks.nodes import NODES
 from rollout.checks.pods import PODS
 from rollout.checks.registry import Check, DuplicateCheck
+from rollout.checks.rights import RIGHTS
 
-_REGISTRIES = (DUTY, GATEWAYS, NODES, HOSTS, PODS)
+_REGISTRIES = (DUTY, GATEWAYS, NODES, HOSTS, PODS, RIGHTS)
 
 
 def catalogue() -> dict[str, Check]:

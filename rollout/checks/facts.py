@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from rollout.model.clock import Tracking
 from rollout.model.observed import NodeState, ProbeResult
 from rollout.model.policy import Policy
+from rollout.model.rights import Right
 from rollout.model.site import Address
 from rollout.model.workload import Budget, Conntrack, NodeImages, PodState
 
@@ -85,7 +86,7 @@ class Facts:
     """``run`` asks: what it took out itself is not held against it. ``node`` is the one about to move.
 
     Without a node the question is about the whole site. ``leaving`` are the pods that the move would evict, in
-    order; ``break_glass`` is the reason that somebody gave for moving anyway.
+    order; ``break_glass`` is the reason that somebody gave for moving anyway; ``rights`` are those that are missing.
     """
 
     run: str
@@ -103,6 +104,7 @@ class Facts:
     budgets: tuple[Budget, ...] | Unknown = NOT_ASKED
     images: tuple[ImageFacts, ...] | Unknown | Absent = NOT_ASKED
     injection: tuple[InjectionFacts, ...] | Unknown | Absent = NOT_ASKED
+    rights: tuple[Right, ...] | Unknown | Absent = NOT_ASKED
 
     @property
     def begun(self) -> bool:

@@ -24,6 +24,7 @@ class Need(StrEnum):
     EVICTION = "eviction"
     IMAGES = "images"
     INJECTION = "injection"
+    RIGHTS = "rights"
 
 
 Answer = tuple[Verdict, str]

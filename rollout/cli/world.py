@@ -45,10 +45,12 @@ def build_world(site: Site) -> World:
     Libraries below them log what our errors say better; without a handler Python would print that to stderr.
     """
     logging.getLogger().addHandler(logging.NullHandler())
+    from roles.kubernetes.rights import runner_rights
     from rollout.adapters.commands import SiteCommands
     from rollout.adapters.helm import HelmCharts
     from rollout.adapters.hosts.parent import PyinfraHosts
     from rollout.adapters.kube.cluster import KubeCluster
+    from rollout.adapters.kube.rights import KubeRights
     from rollout.adapters.kube.workloads import KubeWorkloads
     from rollout.adapters.metrics import Prometheus
     from rollout.adapters.probe import OutsideProbe
@@ -70,4 +72,5 @@ def build_world(site: Site) -> World:
         workloads=KubeWorkloads(site, roles),
         metrics=Prometheus(),
         signers=SshSigners(site),
+        rights=KubeRights(site, runner_rights()),
     )

@@ -14,9 +14,10 @@ from rollout.engine.context import Run
 from rollout.engine.gather_hosts import clocks, tables
 from rollout.engine.gather_pods import images, injection, leaving
 from rollout.engine.join import routed
-from rollout.engine.ports import NoWorkloads
+from rollout.engine.ports import NoRights, NoWorkloads
 from rollout.errors import RackrollError
 from rollout.model.observed import ProbeResult
+from rollout.model.rights import Right
 from rollout.model.site import Gateway
 
 Fact = TypeVar("Fact")
@@ -30,7 +31,7 @@ def gather(run: Run, checks: Collection[Check], node: str | None, *, probes: int
         run=run.id,
         node=node,
         gateways=tuple(_gateway(run, gateway, needs, probes) for gateway in run.site.gateways),
-        nodes=known(run.world.cluster.nodes) if Need.NODES in needs else NOT_ASKED,
+        nodes=known(lambda: run.world.cluster.nodes(node)) if Need.NODES in needs else NOT_ASKED,
         policy=run.site.policy,
         now=run.today(),
         break_glass=run.aims.break_glass,
@@ -42,6 +43,7 @@ def gather(run: Run, checks: Collection[Check], node: str | None, *, probes: int
         budgets=known(workloads.budgets) if Need.EVICTION in needs else NOT_ASKED,
         images=_pods(run, lambda: images(run, node)) if Need.IMAGES in needs else NOT_ASKED,
         injection=_pods(run, lambda: injection(run, node)) if Need.INJECTION in needs else NOT_ASKED,
+        rights=_rights(run) if Need.RIGHTS in needs else NOT_ASKED,
     )
 
 
@@ -62,6 +64,12 @@ def _pods(run: Run, ask: Callable[[], Fact]) -> Fact | Unknown | Absent:
     if isinstance(run.world.workloads, NoWorkloads):
         return Absent("simulated: there are no pods to look at here")
     return known(ask)
+
+
+def _rights(run: Run) -> tuple[Right, ...] | Unknown | Absent:
+    if isinstance(run.world.rights, NoRights):
+        return Absent("simulated: there is no user whose rights could be missing")
+    return known(run.world.rights.missing)
 
 
 def _alerts(run: Run) -> Alerts | Unknown | Absent:

@@ -16,6 +16,7 @@ from typing import Protocol
 from rollout.errors import Unreachable
 from rollout.model.observed import AgentState, ChartState, NodeState, ProbeResult, ProxyState
 from rollout.model.policy import AlertSource
+from rollout.model.rights import Right
 from rollout.model.role import ChartStep as ChartStep
 from rollout.model.role import Json as Json
 from rollout.model.role import SubjectRole as SubjectRole
@@ -130,8 +131,11 @@ class Cluster(Protocol):
         """
         ...
 
-    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
-        """(namespace, pod) of what a drain would evict: no DaemonSet pods, no mirror pods, nothing finished."""
+    def evictable(self, node: str) -> Mapping[tuple[str, str], bool]:
+        """(namespace, pod) of what a drain would evict, and whether it is leaving already, in that order.
+
+        No DaemonSet pods, no mirror pods, nothing finished.
+        """
         ...
 
     def set_partition(self, namespace: str, statefulset: str, partition: int) -> None:
@@ -173,6 +177,12 @@ class Workloads(Protocol):
 
     def budgets(self) -> tuple[Budget, ...]: ...
     def images(self, node: str) -> NodeImages: ...
+
+
+class Rights(Protocol):
+    def missing(self) -> tuple[Right, ...]:
+        """Of what a run asks of the Kubernetes API, what our user may not do in every namespace."""
+        ...
 
 
 class Metrics(Protocol):
@@ -219,6 +229,13 @@ class NoWorkloads:
         return NodeImages(frozenset())
 
 
+class NoRights:
+    """For worlds without users (a simulation)."""
+
+    def missing(self) -> tuple[Right, ...]:
+        return ()
+
+
 class NoMetrics:
     """Asked although nobody wired a reader: that is no answer, and not a quiet site."""
 
@@ -249,3 +266,4 @@ class World:
     workloads: Workloads = field(default_factory=NoWorkloads)
     metrics: Metrics = field(default_factory=NoMetrics)
     signers: Signers = field(default_factory=NoSigners)
+    rights: Rights = field(default_factory=NoRights)

@@ -78,9 +78,9 @@ class FakeCluster:
             for n in self.nodes()
         )
 
-    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
-        pods = self.rack.pods.values()
-        return tuple((p.namespace, p.name) for p in pods if p.node == node and not p.gateway)
+    def evictable(self, node: str) -> dict[tuple[str, str], bool]:
+        pods = [p for p in self.rack.pods.values() if p.node == node and not p.gateway]
+        return {(p.namespace, p.name): p.gone_at is not None for p in pods}
 
     def set_partition(self, namespace: str, statefulset: str, partition: int) -> None:
         del namespace

@@ -36,6 +36,8 @@ def exec_server(act: Act, seen: list[web.Request]) -> Iterator[int]:
         seen.append(request)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return web.json_response({"kind": "Status", "message": "who are you?"}, status=401)
+        if "forbidden" in request.path:
+            return web.json_response({"kind": "Status", "message": "is forbidden: "}, status=403)
         if "gw-1" not in request.path:
             return web.json_response({"kind": "Status", "message": "pods not found"}, status=404)
         socket = web.WebSocketResponse(protocols=("v5.channel.k8s.io", "v4.channel.k8s.io"))
@@ -119,6 +121,13 @@ def test_a_command_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_pod_that_is_gone_is_refused_with_the_apis_words(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match=r"pods not found \(HTTP 404\)"):
         run(says(), tmp_path, replace(TARGET, pod="other"))
+
+
+def test_a_user_that_may_not_is_told_which_right_it_takes(tmp_path: Path) -> None:
+    """Kubernetes 1.35 checks a websocket for the right to create too, and does not say so."""
+    with pytest.raises(StepFailed, match=r"forbidden.*get and to create pods/exec") as caught:
+        run(says(), tmp_path, replace(TARGET, pod="forbidden"))
+    assert "runner-rbac.yaml" in caught.value.hint
 
 
 def test_nobody_there_is_unreachable(tmp_path: Path) -> None:

@@ -215,10 +215,22 @@ def test_a_node_is_emptied_of_all_but_its_daemons_and_a_second_time_there_is_not
     rack, live = running(site())
     do(rack, live, Cordon("r1n3"))
     assert do(rack, live, EvictAll("r1n3")).word is Word.DONE
-    assert live.cluster.evictable("r1n3") == ()
+    assert live.cluster.evictable("r1n3") == {}
     log = list(rack.log)
     assert do(rack, live, EvictAll("r1n3")).word is Word.ALREADY
     assert rack.log == log
+
+
+def test_a_pod_that_is_leaving_already_is_waited_for_and_not_evicted_again() -> None:
+    """A resume does not know what an earlier attempt has evicted; the API does."""
+    rack, live = running(site())
+    do(rack, live, Cordon("r1n3"))
+    (stuck,) = [pod for pod in rack.pods.values() if pod.node == "r1n3"]
+    stuck.gone_at = rack.time + 10_000
+    outcome = do(rack, live, EvictAll("r1n3"))
+    assert outcome.word is Word.FAILED
+    assert f"{stuck.namespace}/{stuck.name} is leaving" in outcome.detail
+    assert not [line for line in rack.log if line.startswith("evict")]
 
 
 def test_a_node_whose_cordon_is_gone_is_not_emptied_for_ever() -> None:

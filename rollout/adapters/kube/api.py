@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,15 @@ MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 POOL = 8
 """Connections kept: the engine's thread and the sampler's, with room for a watch each."""
+
+FORBIDDEN = 403
+RIGHTS = (
+    "give the kubeconfig's user what roles/kubernetes/runner-rbac.yaml grants (`rackroll check KUBE-RIGHTS` says "
+    "what is missing), then `rackroll resume`"
+)
+
+DOUBT = (0.2, 0.4, 0.8)
+"""Seconds: an API server that has just started forbids everything until it has read its roles (350 ms were seen)."""
 
 _CONNECT = 3.0  # seconds
 _READ = 15.0  # seconds between bytes
@@ -83,8 +93,21 @@ class KubeApi:
         body: object = None,
         content_type: str = "application/json",
     ) -> JsonObject:
-        """Raises :class:`Refused` when the API says no, :class:`Unreachable` when it does not answer."""
+        """Raises :class:`Refused` when the API says no, :class:`Unreachable` when it does not answer.
+
+        What is forbidden is asked again before it is believed: nothing has happened, and see :data:`DOUBT`.
+        """
         call = Call(method, path, query or {}, body, content_type)
+        for pause in DOUBT:
+            try:
+                return self._answer(call)
+            except Refused as refused:
+                if refused.refusal.code != FORBIDDEN:
+                    raise
+            time.sleep(pause)
+        return self._answer(call)
+
+    def _answer(self, call: Call) -> JsonObject:
         with self._response(call, urllib3.Timeout(connect=_CONNECT, read=_READ)) as response:
             return parsed(response.data, self.where)
 
@@ -166,7 +189,9 @@ def unreachable(where: str, error: Exception) -> Unreachable:
 
 
 def failed(refused: Refused, where: str, what: str, hint: str = "") -> StepFailed:
-    return StepFailed(f"{what}: {refused.refusal}", where=where, hint=hint)
+    """What RBAC forbids has one remedy, whatever was being done."""
+    forbidden = refused.refusal.code == FORBIDDEN
+    return StepFailed(f"{what}: {refused.refusal}", where=where, hint=RIGHTS if forbidden else hint)
 
 
 def parsed(data: bytes, where: str) -> JsonObject:

@@ -61,8 +61,17 @@ class KubeCluster:
         return str(self._read("/version", "ask for the version").get("gitVersion", ""))
 
     def nodes(self, name: str | None = None) -> tuple[NodeState, ...]:
-        found = self._list(NodeView, "/api/v1/nodes", **_only("metadata.name", name))
+        found = self._list(NodeView, "/api/v1/nodes") if name is None else self._node(name)
         return tuple(sorted((_node_state(node) for node in found), key=lambda state: state.name))
+
+    def _node(self, name: str) -> tuple[NodeView, ...]:
+        """By its name and not by a field selector: for that the server would look through every node it has."""
+        try:
+            return (self._parse(NodeView, self._api.get(f"/api/v1/nodes/{quote(name)}")),)
+        except Refused as refused:
+            if refused.refusal.code == 404:
+                return ()
+            raise failed(refused, self._api.where, f"cannot read node {name}") from None
 
     def proxies(self, node: str | None = None) -> tuple[ProxyState, ...]:
         pods = self._list(PodView, "/api/v1/pods", **_only("spec.nodeName", node))
@@ -78,12 +87,13 @@ class KubeCluster:
             for state in agent_states(role.name, kind, self._selected(kind, node))
         ]
         if subject in (None, KUBERNETES):
-            states += kubelets(self._list(NodeView, "/api/v1/nodes", **_only("metadata.name", node)))
+            states += kubelets(self._list(NodeView, "/api/v1/nodes") if node is None else self._node(node))
         return tuple(sorted(states, key=lambda s: (s.subject, s.component, s.namespace, s.pod)))
 
-    def evictable(self, node: str) -> tuple[tuple[str, str], ...]:
+    def evictable(self, node: str) -> dict[tuple[str, str], bool]:
         pods = self._list(PodView, "/api/v1/pods", **_only("spec.nodeName", node))
-        return tuple(sorted((p.metadata.namespace, p.metadata.name) for p in pods if evictable(p)))
+        metas = sorted((p.metadata for p in pods if evictable(p)), key=lambda m: (m.namespace, m.name))
+        return {(meta.namespace, meta.name): meta.deletion_timestamp is not None for meta in metas}
 
     def ready_gateway_nodes(self, gateway: Gateway) -> frozenset[str]:
         """By EndpointSlices, which is what MetalLB and kube-proxy go by; terminating is not ready."""

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 import websocket
 from kubernetes.stream.ws_client import create_websocket
 
-from rollout.adapters.kube.api import KubeApi, unreachable
+from rollout.adapters.kube.api import FORBIDDEN, RIGHTS, KubeApi, unreachable
 from rollout.errors import StepFailed
 
 TIMEOUT = 15.0
@@ -102,13 +102,13 @@ def _heard(session: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _refused(error: websocket.WebSocketBadStatusException, target: Container, where: str) -> StepFailed:
+    """From 1.35 on a server that misses the right to create says only that the pod is forbidden."""
     body = error.resp_body or b""
     try:
         words = json.loads(body)["message"]
     except (ValueError, KeyError, TypeError):
         words = body.decode(errors="replace").strip()[:300] or "no reason given"
-    return StepFailed(
-        f"the API refused to run a command in {target}: {words} (HTTP {error.status_code})",
-        where=where,
-        hint="check that the pod still runs and that our account may create pods/exec",
-    )
+    text = f"the API refused to run a command in {target}: {words} (HTTP {error.status_code})"
+    if error.status_code != FORBIDDEN:
+        return StepFailed(text, where=where, hint="check that the pod still runs")
+    return StepFailed(f"{text}; it takes the rights to get and to create pods/exec", where=where, hint=RIGHTS)

@@ -130,7 +130,10 @@ def _came_back(run: Run, effect: Evict, pod: ProxyState) -> StepFailed:
 
 
 def evict_all(run: Run, effect: EvictAll) -> Done:
-    """The cordon must stand all the while: on a node that takes pods this would never end."""
+    """The cordon must stand all the while: on a node that takes pods this would never end.
+
+    What is leaving is waited for and not evicted again: after a resume nobody here remembers having done it.
+    """
     evicted: set[tuple[str, str]] = set()
 
     def look() -> str | None:
@@ -139,10 +142,10 @@ def evict_all(run: Run, effect: EvictAll) -> Done:
                 "the cordon is gone", where=effect.node, hint="who took it off? then `rackroll resume`"
             )
         there = run.world.cluster.evictable(effect.node)
-        for namespace, pod in there:
-            if (namespace, pod) not in evicted and run.world.cluster.evict(namespace, pod):
-                evicted.add((namespace, pod))
-        return _staying([(*name, name in evicted) for name in there])
+        for name, leaving in there.items():
+            if not leaving and name not in evicted and run.world.cluster.evict(*name):
+                evicted.add(name)
+        return _staying([(*name, leaving or name in evicted) for name, leaving in there.items()])
 
     already = run.until(f"eviction of everything from {effect.node}", look, hint=BUDGETS)
     return _evicted(already, evicted)
