@@ -33,7 +33,7 @@ class Upgrade:
         self.real = real
         self._install(0)
         self.pods = {name: real.ready_pods(*where) for name, where in STAYING.items()}
-        self.crds = crds(real)
+        self.crds, self.pools = crds(real), pools(real)
         self.istiods = real.ready_pods("istio-system", "app=istiod", 2)
         as_istiod_writes(real)
         self._install(1)
@@ -73,6 +73,14 @@ def test_crds_are_upgraded_in_place_and_none_is_made_anew(upgrade: Upgrade) -> N
     for name, properties in changed.items():
         assert generation(after[name]) > generation(upgrade.crds[name]), name
         assert schemas(after[name]) == properties, name
+
+
+def test_metallbs_crds_move_and_the_sites_pools_and_peers_are_the_same_objects(upgrade: Upgrade) -> None:
+    after = {name: crd for name, crd in crds(upgrade.real).items() if name.endswith("metallb.io")}
+    moved = [name for name in after if name not in upgrade.crds or generation(after[name]) > 1]
+    assert "bgppeers.metallb.io" in moved
+    assert upgrade.pools
+    assert pools(upgrade.real) == upgrade.pools
 
 
 def test_crds_carry_the_new_charts_label(upgrade: Upgrade) -> None:
@@ -150,6 +158,13 @@ def names(pods: dict[str, Object]) -> set[str]:
 def crds(real: Rig) -> dict[str, Object]:
     found = real.api.get(CRDS)["items"]
     return {item["metadata"]["name"]: item for item in found}
+
+
+def pools(real: Rig) -> dict[str, str]:
+    """What the site's own objects of MetalLB are called, by UID."""
+    kinds = ("v1beta1/ipaddresspools", "v1beta2/bgppeers", "v1beta1/bgpadvertisements", "v1beta1/bfdprofiles")
+    found = [item for kind in kinds for item in real.api.get(f"/apis/metallb.io/{kind}")["items"]]
+    return {item["metadata"]["uid"]: item["metadata"]["name"] for item in found}
 
 
 def generation(crd: Object) -> int:
