@@ -17,7 +17,16 @@ pytestmark = pytest.mark.real
 SITE = sites.istio(data_plane=DataPlane.AMBIENT, version=ISTIO[0])
 GATEWAY = SITE.meshes[0].gateways[0]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-VALIDATORS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+BUNDLE = "cm9vdA=="
+WRITTEN = {
+    f"{ADMISSION}/validatingwebhookconfigurations/istiod-default-validator": "pilot-discovery",
+    f"{ADMISSION}/validatingwebhookconfigurations/istio-validator-istio-system": "pilot-discovery",
+    f"{ADMISSION}/mutatingwebhookconfigurations/istio-sidecar-injector": "pilot-discovery",
+    f"{ADMISSION}/validatingwebhookconfigurations/metallb-webhook-configuration": "controller",
+}
+"""Which webhook configuration is written to by which program beside Helm."""
+
 STAYING = {
     "gateway": (GATEWAY.namespace, f"app={GATEWAY.name}", len(SITE.gateway_nodes)),
     "cni": ("istio-system", "k8s-app=istio-cni-node", len(SITE.nodes)),
@@ -35,7 +44,7 @@ class Upgrade:
         self.pods = {name: real.ready_pods(*where) for name, where in STAYING.items()}
         self.crds, self.pools = crds(real), pools(real)
         self.istiods = real.ready_pods("istio-system", "app=istiod", 2)
-        as_istiod_writes(real)
+        as_controllers_write(real)
         self._install(1)
 
     def _install(self, which: int) -> None:
@@ -127,23 +136,22 @@ def test_a_gateway_that_is_evicted_comes_back_new_and_the_others_stay(upgrade: U
     assert labels["helm.sh/chart"] == f"gateway-{ISTIO[1]}"
 
 
-def test_what_istiod_wrote_into_its_webhooks_survives_the_upgrade(upgrade: Upgrade) -> None:
-    """istiod fills in the CA bundle and closes the validator; Helm 4 applies server-side and could conflict."""
-    for name in ("istiod-default-validator", "istio-validator-istio-system"):
-        (webhook,) = upgrade.real.api.get(f"{VALIDATORS}/{name}")["webhooks"]
-        assert webhook["clientConfig"]["caBundle"] == "cm9vdA==", name
-        assert webhook["failurePolicy"] == "Fail", name
+def test_what_controllers_wrote_into_their_webhooks_survives_the_upgrade(upgrade: Upgrade) -> None:
+    """istiod closes its validators, and both fill in a CA bundle; Helm 4 applies server-side and could conflict."""
+    for path in WRITTEN:
+        for webhook in upgrade.real.api.get(path)["webhooks"]:
+            assert webhook["clientConfig"]["caBundle"] == BUNDLE, path
+            assert webhook["failurePolicy"] == "Fail", path
 
 
-def as_istiod_writes(real: Rig) -> None:
-    """As its webhook controller does once it serves: by an update of its own, under its own name."""
-    for name in ("istiod-default-validator", "istio-validator-istio-system"):
-        found = real.api.get(f"{VALIDATORS}/{name}")
+def as_controllers_write(real: Rig) -> None:
+    """As istiod and MetalLB's controller do once they serve: an update of their own, under their own names."""
+    for path, writer in WRITTEN.items():
+        found = real.api.get(path)
         for webhook in found["webhooks"]:
-            webhook["clientConfig"]["caBundle"] = "cm9vdA=="
+            webhook["clientConfig"]["caBundle"] = BUNDLE
             webhook["failurePolicy"] = "Fail"
-        query = {"fieldManager": "pilot-discovery"}
-        real.api.request("PUT", f"{VALIDATORS}/{name}", query=query, body=found)
+        real.api.request("PUT", path, query={"fieldManager": writer}, body=found)
 
 
 def replaced(upgrade: Upgrade) -> bool:
