@@ -1,5 +1,5 @@
 # rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
-.PHONY: help demo test bench chaos crash lint lab-up lab-down helm clean venv lab-tools tools
+.PHONY: help demo test bench chaos crash lint lab-up lab-down helm clean venv lab-tools tools contract
 
 PYTHON ?= python3
 SITE ?= inventory/lab
@@ -32,6 +32,9 @@ helm: ## find Helm, or build it into ~/.cache/rackroll
 
 tools: venv ## build upstream's Kubernetes, etcd, KWOK, MetalLB ... from Go modules (ARGS="kube-1.35 etcd" for some)
 	@.venv/bin/python scripts/get-tools.py $(ARGS)
+
+contract: venv ## the contract suite on the simulated API and on each Kubernetes that `make tools` built: docs/contract.md
+	@.venv/bin/python -m tests.contract.table
 
 venv:
 	@scripts/bootstrap

@@ -27,7 +27,8 @@ def assemble(blueprint: Blueprint, progress: Progress) -> LabState:
     wiring.wire(topology)
     forwarder = services.start(services.FORWARD, folder)
     progress("starting sshd, chronyd and FRR in every host")
-    state = LabState(site.name, folder, False, _start(blueprint, topology.hosts), (forwarder,))
+    hosts = _start(blueprint, topology.hosts)
+    state = LabState(site.name, folder, False, hosts, (forwarder,), blueprint.real)
     write_state(state)
     return _finish(blueprint, _with_service(state, services.start(services.RESILIENT, folder)), progress)
 
@@ -43,7 +44,7 @@ def repair(blueprint: Blueprint, state: LabState, progress: Progress) -> LabStat
     """Start again what has died; what runs is not touched."""
     now = programs.running(state.hosts)
     ill = [host for host in state.hosts if programs.missing(host, now)]
-    stopped = [name for name in _expected() if not _serves(state, name)]
+    stopped = [name for name in services.expected(real=state.real) if not _serves(state, name)]
     if not ill and not stopped:
         progress("the lab is already up")
         return state
@@ -51,6 +52,8 @@ def repair(blueprint: Blueprint, state: LabState, progress: Progress) -> LabStat
     for name in stopped:
         if name == services.DAEMON:
             progress("the simulated Kubernetes API had died: it starts again without any object")
+        elif name == services.REAL_DAEMON:
+            progress("the cluster's programs had died: they start again on what etcd kept")
         else:
             progress(f"starting {name} again")
             state = _with_service(state, services.start(name, blueprint.folder))
@@ -66,18 +69,24 @@ def _finish(blueprint: Blueprint, state: LabState, progress: Progress) -> LabSta
     convergence.await_ssh(blueprint.routes, blueprint.folder)
     progress("waiting for BGP between ToRs and spine")
     convergence.await_uplinks(state, blueprint.topology)
-    if services.DAEMON in _expected() and not _serves(state, services.DAEMON):
-        progress("starting the simulated Kubernetes API and the node agents")
-        state = _start_daemon(blueprint, state)
+    daemon = services.daemon(real=state.real)
+    if daemon in services.expected(real=state.real) and not _serves(state, daemon):
+        kind = (
+            "a real control plane (etcd, kube-apiserver, ...)"
+            if state.real
+            else "the simulated Kubernetes API"
+        )
+        progress(f"starting {kind} and the node agents")
+        state = _start_daemon(blueprint, state, daemon)
     state = replace(state, complete=True)
     write_state(state)
     return state
 
 
-def _start_daemon(blueprint: Blueprint, state: LabState) -> LabState:
+def _start_daemon(blueprint: Blueprint, state: LabState, module: str) -> LabState:
     for stale in ("daemon.json", "kubeconfig"):
         (lab_folder(blueprint.folder) / stale).unlink(missing_ok=True)
-    daemon = services.start(services.DAEMON, blueprint.folder)
+    daemon = services.start(module, blueprint.folder)
     services.await_daemon(daemon, blueprint.folder)
     return _with_service(state, daemon)
 
@@ -101,10 +110,6 @@ def _restart(blueprint: Blueprint, ill: Sequence[HostState]) -> tuple[HostState,
         kill(host.init)
         gone(host.init, within=timedelta(seconds=5))
     return _start(blueprint, [blueprint.topology.host(host.name) for host in ill])
-
-
-def _expected() -> tuple[str, ...]:
-    return tuple(name for name in services.MODULES if services.installed(name))
 
 
 def _serves(state: LabState, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from lab.fabric import wiring
 from lab.forward import Route, write_plan
 from lab.host import boot
 from lab.state import lab_folder, log_folder, share_folder
-from lab.topology import LabHost, Topology, topology_of
+from lab.topology import API_PORT, LOOPBACK, OOB_BRIDGE, LabHost, Topology, topology_of
 from rollout.errors import RackrollError
 from rollout.model.site import Site, SshAccess
 
@@ -25,6 +26,7 @@ class Blueprint:
     site: Site
     topology: Topology
     folder: Path
+    real: bool = False
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -39,8 +41,8 @@ class Blueprint:
         return share_folder(self.folder, host.name)
 
 
-def draw(site: Site) -> Blueprint:
-    """Raises RackrollError where the lab cannot embody the site."""
+def draw(site: Site, *, real: bool = False) -> Blueprint:
+    """Raises RackrollError where the lab cannot embody the site. ``real``: with upstream's Kubernetes."""
     folder = site.folder.resolve()
     for access in _accesses(site):
         for path in (access.key_file, access.known_hosts):
@@ -48,7 +50,7 @@ def draw(site: Site) -> Blueprint:
                 message = f"the lab makes its own ssh keys, and {path} is not in .lab"
                 hint = "set ssh.keyFile to .lab/id_ed25519 and ssh.knownHosts to .lab/known_hosts"
                 raise RackrollError(message, where=str(site.folder), hint=hint)
-    return Blueprint(site, topology_of(site), folder)
+    return Blueprint(site, topology_of(site), folder, real)
 
 
 def lay_out(blueprint: Blueprint) -> None:
@@ -63,7 +65,16 @@ def lay_out(blueprint: Blueprint) -> None:
         (share / "log").mkdir(parents=True)
         (share / "log").chmod(0o777)
         boot.write(blueprint.topology, host, boot.HostKeys(pairs[host.name].private, client.public), share)
-    write_plan(blueprint.folder, blueprint.namespaces[0], blueprint.routes)
+    api = (_api_route(blueprint.folder),) if blueprint.real else ()
+    write_plan(blueprint.folder, blueprint.namespaces[0], (*blueprint.routes, *api))
+
+
+def _api_route(folder: Path) -> Route:
+    """The real API server listens out of band; the machine reaches it on a free port of its loopback."""
+    with socket.create_server((LOOPBACK, 0)) as held:
+        port = held.getsockname()[1]
+    (lab_folder(folder) / "api-port").write_text(str(port))
+    return Route(LOOPBACK, port, str(OOB_BRIDGE.ip), API_PORT)
 
 
 def _write_access(blueprint: Blueprint, client: keys.KeyPair, pairs: dict[str, keys.KeyPair]) -> None:

@@ -91,7 +91,7 @@ async def _nodes(cluster: Cluster, site: Site, folder: Path, *, simulated: bool)
     return None
 
 
-def _log_to(path: Path) -> None:
+def log_to(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path)
     handler.setFormatter(JsonLines())
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder: Path = given.folder.absolute()
     try:
         site = load_site(folder)
-        _log_to(folder / ".lab" / "logs" / "daemon.jsonl")
+        log_to(folder / ".lab" / "logs" / "daemon.jsonl")
         asyncio.run(_until_stopped(site, folder, simulated=given.simulated_nodes))
     except RackrollError as error:
         print(error, file=sys.stderr)

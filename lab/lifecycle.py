@@ -14,6 +14,7 @@ from pathlib import Path
 from lab import netns, preflight, registry, teardown
 from lab.assembly import assemble, repair
 from lab.blueprint import Blueprint, draw
+from lab.control.tools import require as require_tools
 from lab.state import LabState, find_state
 from lab.status import LabStatus, status
 from rollout.errors import RackrollError
@@ -25,13 +26,19 @@ __all__ = ["LabStatus", "down", "status", "up"]
 Progress = Callable[[str], None]
 
 
-def up(site: Site, *, progress: Progress) -> LabState:
-    """The site's lab, running. Raises RackrollError with what is missing and what to do."""
+def up(site: Site, *, progress: Progress, real: bool = False) -> LabState:
+    """The site's lab, running. ``real``: on upstream's Kubernetes and MetalLB, which `make tools` builds.
+
+    Raises RackrollError with what is missing and what to do.
+    """
     preflight.check_machine()
-    blueprint = draw(site)
+    if real:
+        require_tools(site.kubernetes.version)
+    blueprint = draw(site, real=real)
     with registry.only_one(blueprint.folder):
         state = _usable(blueprint)
         if state is not None:
+            _refuse_other_kind(state, real=real)
             return repair(blueprint, state, progress)
         if teardown.remove(blueprint.folder):
             progress("removed what was left of an earlier lab")
@@ -43,6 +50,16 @@ def down(site_folder: Path) -> bool:
     folder = site_folder.resolve()
     with registry.only_one(folder):
         return teardown.remove(folder)
+
+
+def _refuse_other_kind(state: LabState, *, real: bool) -> None:
+    if state.real != real:
+        kinds = ("real", "simulated") if state.real else ("simulated", "real")
+        raise RackrollError(
+            f"this lab is up with a {kinds[0]} Kubernetes, not a {kinds[1]} one",
+            where=str(state.folder),
+            hint="run `rackroll lab down` first: a cluster does not change its kind",
+        )
 
 
 def _usable(blueprint: Blueprint) -> LabState | None:

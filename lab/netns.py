@@ -18,13 +18,13 @@ FOLDER = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
 
 
-def join(namespace: str) -> None:
-    """Move the calling thread into the namespace. Sockets made before stay where they were made."""
+def join(namespace: str | Path) -> None:
+    """Move the calling thread into the namespace, by name or by its file. Sockets stay where they were made."""
     libc = ctypes.CDLL(None, use_errno=True)
     with (FOLDER / namespace).open() as handle:
         if libc.setns(handle.fileno(), _CLONE_NEWNET) != 0:
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), namespace)
+            raise OSError(number, os.strerror(number), str(namespace))
 
 
 def connect(namespace: str | None, address: tuple[str, int], *, timeout: float) -> socket.socket:
@@ -34,7 +34,7 @@ def connect(namespace: str | None, address: tuple[str, int], *, timeout: float) 
     return within(namespace, lambda: socket.create_connection(address, timeout))
 
 
-def within(namespace: str, make: Callable[[], T]) -> T:
+def within(namespace: str | Path, make: Callable[[], T]) -> T:
     """Run ``make`` on a thread inside the namespace: the sockets that it makes stay there, this thread does not."""
 
     def inside() -> T:

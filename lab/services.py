@@ -19,14 +19,26 @@ from rollout.errors import RackrollError
 FORWARD = "lab.forward"
 RESILIENT = "lab.fabric.resilient"
 DAEMON = "lab.daemon"
-MODULES = (DAEMON, RESILIENT, FORWARD)
-"""In the order in which they stop."""
+REAL_DAEMON = "lab.real.daemon"
+MODULES = (DAEMON, REAL_DAEMON, RESILIENT, FORWARD)
+"""In the order in which they stop; a lab has one of the two daemons."""
 
 _READY_WITHIN = timedelta(seconds=30)
+_REAL_READY_WITHIN = timedelta(seconds=120)
 
 
 def installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
+
+
+def expected(*, real: bool) -> tuple[str, ...]:
+    """What a lab of this kind runs."""
+    other = daemon(real=not real)
+    return tuple(module for module in MODULES if module != other and installed(module))
+
+
+def daemon(*, real: bool) -> str:
+    return REAL_DAEMON if real else DAEMON
 
 
 def start(module: str, site_folder: Path) -> ServiceState:
@@ -53,7 +65,8 @@ def _import_path() -> str:
 def await_daemon(service: ServiceState, site_folder: Path) -> None:
     """Wait for the daemon's own word that it serves: its ``daemon.json`` and the kubeconfig."""
     wanted = [lab_folder(site_folder) / name for name in ("daemon.json", "kubeconfig")]
-    deadline = time.monotonic() + _READY_WITHIN.total_seconds()
+    within = _REAL_READY_WITHIN if service.name == REAL_DAEMON else _READY_WITHIN
+    deadline = time.monotonic() + within.total_seconds()
     while not all(path.exists() for path in wanted):
         if not service.process.alive or time.monotonic() > deadline:
             hint = last_words(log_folder(site_folder))

@@ -24,6 +24,14 @@ def copy_site(source: Path, folder: Path, *, name: str, loopback: str) -> Path:
     return folder
 
 
+def with_upstream_metallb(folder: Path, charts: Path) -> None:
+    """Let the copied site install upstream's own MetalLB chart, from the folder that holds it."""
+    file = folder / "site.yaml"
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document["metallb"]["charts"] = {"path": str(charts)}
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+
 def _moved(value: Any, source: Path, loopback: str) -> Any:
     if isinstance(value, dict):
         return {key: _moved_field(key, item, source, loopback) for key, item in value.items()}

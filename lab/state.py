@@ -51,13 +51,17 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True)
 class LabState:
-    """``complete`` turns True only when every part answered; until then ``up`` starts afresh."""
+    """``complete`` turns True only when every part answered; until then ``up`` starts afresh.
+
+    ``real``: upstream's Kubernetes and MetalLB in the place of the simulated ones.
+    """
 
     site: str
     folder: Path
     complete: bool
     hosts: tuple[HostState, ...] = field(default=())
     services: tuple[ServiceState, ...] = field(default=())
+    real: bool = False
 
     def host(self, name: str) -> HostState:
         found = next((host for host in self.hosts if host.name == name), None)
@@ -128,6 +132,7 @@ def _decode(raw: dict[str, Any]) -> LabState:
         complete=raw["complete"],
         hosts=tuple(_decode_host(item) for item in raw["hosts"]),
         services=tuple(ServiceState(item["name"], ProcessRef(**item["process"])) for item in raw["services"]),
+        real=raw.get("real", False),
     )
 
 

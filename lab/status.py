@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lab import registry, services
-from lab.host.programs import EXPECTED, Programs, running
+from lab.host.programs import CONTROL_PLANE, EXPECTED, Programs, control_plane, running, started
 from lab.host.sysctls import SIMULATED_AREAS, SIMULATED_KEYS
 from lab.state import LabState, find_state
 
@@ -88,19 +88,40 @@ def _fabric_parts(state: LabState, programs: Programs) -> Iterator[Part]:
 
 
 def _cluster_parts(state: LabState, programs: Programs) -> Iterator[Part]:
-    if not services.installed(services.DAEMON):
+    daemon = services.daemon(real=state.real)
+    if not services.installed(daemon):
         return
-    daemon = services.DAEMON
-    yield _service(
-        state, daemon, "Kubernetes API and controllers", Truth.SIMULATED, "one process; Helm is real"
-    )
-    detail = "MetalLB's announcing rules in the lab daemon, through the node's real FRR"
-    yield _service(state, daemon, "MetalLB speaker", Truth.SIMULATED, detail)
-    detail = "Service to pod by nftables in the node's namespace; rules follow the simulated API"
+    yield from _real_parts(state) if state.real else _simulated_parts(state)
+    detail = "Service to pod by nftables in the node's namespace; rules follow the API"
     yield _service(state, daemon, "kube-proxy", Truth.SIMULATED, detail)
     envoys = sum(programs[host.name]["envoy"] for host in state.hosts)
     yield Part("Envoy of gateway and sidecar pods", Truth.REAL, envoys, None, "Envoy of the mesh's version")
     yield _service(state, daemon, "all other pods", Truth.SIMULATED, "reported Ready, nothing runs")
+
+
+def _simulated_parts(state: LabState) -> Iterator[Part]:
+    yield _service(
+        state, services.DAEMON, "Kubernetes API and controllers", Truth.SIMULATED, "one process; Helm is real"
+    )
+    detail = "MetalLB's announcing rules in the lab daemon, through the node's real FRR"
+    yield _service(state, services.DAEMON, "MetalLB speaker", Truth.SIMULATED, detail)
+
+
+def _real_parts(state: LabState) -> Iterator[Part]:
+    """The control plane runs in the out-of-band namespace, MetalLB in the nodes'."""
+    plane = control_plane(state.site)
+    detail = "upstream's etcd, kube-apiserver, kube-controller-manager and kube-scheduler"
+    yield Part("Kubernetes API and controllers", Truth.REAL, plane, len(CONTROL_PLANE), detail)
+    detail = "pods' lives, probes, tokens and volumes in the lab daemon; no container images"
+    yield _service(state, services.REAL_DAEMON, "kubelets", Truth.SIMULATED, detail)
+    running = started(state.folder)
+    for program in ("controller", "speaker"):
+        count = running[program]
+        yield Part(
+            f"MetalLB {program}", Truth.REAL, count, None, "upstream's program, once its chart is installed"
+        )
+    detail = "rules of the simulated API behind a real webhook; istiod itself does not run"
+    yield _service(state, services.REAL_DAEMON, "istiod's injection webhook", Truth.SIMULATED, detail)
 
 
 def _counted(state: LabState, programs: Programs, program: str, detail: str, name: str = "") -> Part:

@@ -17,6 +17,9 @@ from rollout.model.site import Address, Rack, Site, SshAccess
 OOB = IPv4Network("10.255.0.0/24")
 OOB_HOST = "oob"
 OOB_BRIDGE = IPv4Interface("10.255.0.254/24")
+API_PORT = 6443
+"""Where a real API server listens on the out-of-band bridge's address."""
+LOOPBACK = "127.0.0.1"
 UPLINKS = IPv4Network("10.255.128.0/24")
 OUTSIDE = IPv4Network("198.51.100.0/24")
 OUTSIDE_SPINE = IPv4Interface("198.51.100.1/24")

@@ -120,6 +120,10 @@ class ControlPlane:
         for process in self._running.values():
             process.require()
 
+    def ended(self) -> tuple[str, ...]:
+        """Programs that have ended by themselves."""
+        return tuple(name for name, process in self._running.items() if not process.alive)
+
     def pid(self, name: str) -> int:
         return self._running[name].pid
 

@@ -150,6 +150,30 @@ def find(family: str, program: str) -> Path:
     return found
 
 
+def require(minor: str) -> None:
+    """What a real lab of this Kubernetes minor runs. Raises :class:`ToolMissing` with all that is not there."""
+    if f"kube-{minor}" not in FAMILIES:
+        known = ", ".join(sorted(name.removeprefix("kube-") for name in FAMILIES if name.startswith("kube-")))
+        raise ToolMissing(
+            f"Kubernetes {minor} is not among those that can be built here",
+            where="kubernetes.version in site.yaml",
+            hint=f"use one of {known}",
+        )
+    missing = [name for name in (f"kube-{minor}", "etcd", "metallb") if not _complete(FAMILIES[name])]
+    if missing:
+        names = " ".join(missing)
+        raise ToolMissing(
+            f"upstream's programs are not built: {', '.join(missing)}",
+            where=str(cache_folder() / "tools"),
+            hint=f'`make tools ARGS="{names}"` builds them from their Go modules, once, in some minutes',
+        )
+
+
+def _complete(family: Family) -> bool:
+    there = all(fitting(family, p) or _built(family, p.name) for p in family.programs)
+    return there and (not family.charts or any(folder(family).glob("*/charts")))
+
+
 def fitting(family: Family, program: Program) -> Path | None:
     """One that the machine already has: in KUBEBUILDER_ASSETS or on PATH, and of the right version."""
     if not program.asks:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from lab import netns
+from lab.node.ledger import PROCESSES, Ledger
 from lab.process import PROC
-from lab.state import HostState, Role
+from lab.state import HostState, Role, lab_folder, oob_namespace
 
 EXPECTED: Mapping[Role, tuple[str, ...]] = {
     Role.NODE: ("sshd", "chronyd", "zebra", "bgpd", "bfdd"),
@@ -16,6 +18,9 @@ EXPECTED: Mapping[Role, tuple[str, ...]] = {
     Role.CLIENT: ("sshd",),
     Role.TIME: ("sshd", "chronyd"),
 }
+
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller", "kube-scheduler")
+"""As the kernel names processes: 15 characters."""
 
 Programs = Mapping[str, Counter[str]]
 """Running programs by lab host, counted."""
@@ -27,6 +32,18 @@ def running(hosts: Sequence[HostState]) -> Programs:
         host.name: Counter(_program(process.pid) for process in found.get(host.namespace, ()))
         for host in hosts
     }
+
+
+def control_plane(site: str) -> int:
+    """How many of a real control plane's programs run in the lab's out-of-band namespace."""
+    name = oob_namespace(site)
+    found = {_program(process.pid) for process in netns.members([name]).get(name, ())}
+    return sum(program in found for program in CONTROL_PLANE)
+
+
+def started(folder: Path) -> Counter[str]:
+    """What the node agents of this lab have started and still runs, in whichever namespace of its pod."""
+    return Counter(_program(process.pid) for process in Ledger(lab_folder(folder) / PROCESSES).alive())
 
 
 def missing(host: HostState, programs: Programs) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ def resources_of(crd: Obj) -> Iterator[Resource]:
                 subresources=tuple(sorted(version.get("subresources") or {})),
                 categories=tuple(names.get("categories") or ()),
                 singular=names.get("singular", ""),
+                schema=(version.get("schema") or {}).get("openAPIV3Schema"),
                 columns=tuple((c["name"], c["type"], c["jsonPath"], c.get("priority", 0)) for c in columns),
             )
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.kube.access import Access
 from lab.kube.admission import install
 from lab.kube.api import schema
 from lab.kube.api.routes import Routes
@@ -56,7 +57,8 @@ def assemble(store: Store, version: str, credentials_folder: Path) -> Cluster:
     for name in _FIRST_NAMESPACES:
         store.create(NAMESPACES, {"metadata": {"name": name}})
     credentials = credentials_in(credentials_folder)
-    server = Server(Routes(store, catalog, version), credentials.token, tls_context(credentials))
+    access = Access(store, credentials.token)
+    server = Server(Routes(store, catalog, access, version), access, tls_context(credentials))
     return Cluster(store, loop, server)
 
 

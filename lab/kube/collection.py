@@ -79,6 +79,20 @@ class Collection:
             found.append(event)
         return found[::-1]
 
+    def as_of(self, version: int) -> dict[Place, Obj] | None:
+        """The objects as they were at ``version``; None if that is no longer known."""
+        later = self.since(version)
+        if later is None:
+            return None
+        then = dict(self.objects)
+        for event in reversed(later):
+            place = (event.object["metadata"].get("namespace") or "", event.object["metadata"]["name"])
+            if event.old is None:
+                then.pop(place, None)
+            else:
+                then[place] = event.old
+        return then
+
     def select(
         self, namespace: str | None, labels: Selector = EVERYTHING, fields: FieldSelector = ANYTHING
     ) -> Objects:

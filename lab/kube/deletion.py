@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lab.kube.errors import Conflict
+from lab.kube.errors import Conflict, invalid
 from lab.kube.objects import Obj, lookup, name_of, timestamp, with_meta, with_value
 from lab.kube.resource import Resource
 
@@ -64,6 +64,15 @@ def preserved(live: Obj) -> dict[str, Any]:
     fields = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
     kept: dict[str, Any] = {field: live["metadata"].get(field) for field in fields}
     return {**kept, "resourceVersion": live["metadata"]["resourceVersion"]}
+
+
+def check_finalizers(live: Obj, new: Obj) -> None:
+    """Raises Invalid where an object that is on its way out would be held by something new."""
+    before, after = (obj["metadata"].get("finalizers") or () for obj in (live, new))
+    added = sorted(set(after) - set(before))
+    if added and "deletionTimestamp" in live["metadata"]:
+        told = f"Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers {added}"
+        raise invalid(live["kind"], name_of(live), [("metadata.finalizers", told)])
 
 
 def may_go(obj: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ class ApiError(Exception):
     """A refused request. ``details`` is what ``Status.details`` gets (causes, retryAfterSeconds, ...)."""
 
     code: ClassVar[int] = 500
-    reason: ClassVar[str] = "InternalError"
+    reason: ClassVar[str] = ""
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -21,16 +21,18 @@ class ApiError(Exception):
         self.details = dict(details or {})
 
     def status(self) -> dict[str, Any]:
-        return {
+        """Without what is empty: errors that have no kind of their own have no reason on real servers either."""
+        status = {
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            "details": self.details,
+            "details": {key: value for key, value in self.details.items() if value != ""},
             "code": self.code,
         }
+        return {key: value for key, value in status.items() if value or key == "metadata"}
 
 
 class BadRequest(ApiError):

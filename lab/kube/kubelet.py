@@ -16,6 +16,7 @@ from lab.kube.controllers.loop import ControlLoop, Key, ToKeys, own_key
 from lab.kube.heartbeats import beat
 from lab.kube.objects import (
     Obj,
+    annotations_of,
     is_terminating,
     lookup,
     name_of,
@@ -26,11 +27,14 @@ from lab.kube.objects import (
     uid_of,
 )
 from lab.kube.pods import is_finished, is_ready
-from lab.kube.resource import PODS, Resource
+from lab.kube.resource import NODES, PODS, Resource
 from lab.kube.runtimes import Runtime
 from lab.kube.store import Store
 
 LABEL = "rackroll.io/simulated"
+STUCK, UNREADY, DOWN = (f"rackroll.test/{word}" for word in ("stuck", "unready", "down"))
+"""Annotations that tests set: of a pod that is to hang when it is deleted, or to run and never be ready; of a node
+whose kubelet is to do nothing."""
 POD_NETWORK = IPv4Network("10.244.0.0/14")
 _BEAT = 10.0
 
@@ -79,13 +83,17 @@ class SimulatedKubelet:
 
     def reconcile(self, key: Key) -> float | None:
         pod = self._store.get(PODS, *key)
-        if pod is None or spec_of(pod).get("nodeName") in self._down or is_finished(pod):
+        if pod is None or self._is_down(str(spec_of(pod).get("nodeName"))) or is_finished(pod):
             return None
         if is_terminating(pod):
             return self._end(pod)
-        if is_ready(pod):
+        if is_ready(pod) or (_asks(pod, UNREADY) and status_of(pod).get("phase") == "Running"):
             return None
         return self._begin(pod)
+
+    def _is_down(self, name: str) -> bool:
+        node = self._store.get(NODES, None, name)
+        return name in self._down or (node is not None and _asks(node, DOWN))
 
     def _begin(self, pod: Obj) -> float | None:
         if self._waits(f"start {uid_of(pod)}"):
@@ -98,6 +106,8 @@ class SimulatedKubelet:
         return None
 
     def _end(self, pod: Obj) -> float | None:
+        if _asks(pod, STUCK):
+            return None
         if self._waits(f"end {uid_of(pod)}"):
             return self._delay
         self._store.delete(PODS, namespace_of(pod), name_of(pod), deletion.NOW)
@@ -123,16 +133,23 @@ class SimulatedKubelet:
 
     def _beat(self) -> None:
         for name, address in self._nodes.items():
-            if name not in self._down:
+            if not self._is_down(name):
                 beat(self._store, name, address, self._version, {LABEL: "true"})
         self._store.clock.call_later(_BEAT, self._beat)
 
 
+def _asks(obj: Obj, annotation: str) -> bool:
+    return annotation in annotations_of(obj)
+
+
 def running(pod: Obj, host: str, address: str, now: str) -> Obj:
-    """The status of a pod whose containers all run and are ready."""
-    kinds = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+    """The status of a pod whose containers all run; they are ready unless it asks not to be."""
+    ready = not _asks(pod, UNREADY)
+    plain, telling = ("PodReadyToStartContainers", "Initialized"), ("Ready", "ContainersReady")
+    kinds = (*plain, *telling)
     old = [c for c in status_of(pod).get("conditions") or () if c["type"] not in kinds]
-    new = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in kinds]
+    told = {**dict.fromkeys(plain, "True"), **dict.fromkeys(telling, "True" if ready else "False")}
+    new = [{"type": kind, "status": status, "lastTransitionTime": now} for kind, status in told.items()]
     return {
         "phase": "Running",
         "hostIP": host,
@@ -142,19 +159,19 @@ def running(pod: Obj, host: str, address: str, now: str) -> Obj:
         "startTime": now,
         "conditions": [*old, *new],
         "containerStatuses": [
-            _container(container, now) for container in spec_of(pod).get("containers") or ()
+            _container(container, now, ready) for container in spec_of(pod).get("containers") or ()
         ],
     }
 
 
-def _container(container: Mapping[str, Any], now: str) -> Obj:
+def _container(container: Mapping[str, Any], now: str, ready: bool) -> Obj:
     image = container["image"]
     return {
         "name": container["name"],
         "image": image,
         "imageID": "simulated://" + hashlib.sha256(str(image).encode()).hexdigest(),
         "containerID": "simulated://" + container["name"],
-        "ready": True,
+        "ready": ready,
         "started": True,
         "restartCount": 0,
         "state": {"running": {"startedAt": now}},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 Key = tuple[str, str]
 
@@ -25,6 +27,7 @@ class Resource:
     categories: tuple[str, ...] = ()
     singular: str = ""
     columns: tuple[tuple[str, str, str, int], ...] = ()  # custom ones: (name, type, jsonPath, priority)
+    schema: Mapping[str, Any] | None = field(default=None, compare=False)  # of a custom resource
 
     @property
     def key(self) -> Key:
@@ -81,6 +84,10 @@ CRDS = Resource(
 
 _REG = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
+ROLES = Resource(_RBAC, "v1", "roles", "Role")
+ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
+CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "ClusterRole", False)
+CLUSTER_ROLE_BINDINGS = Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False)
 _HPA = ("horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), _STATUS, _ALL)
 AUTOSCALERS = Resource("autoscaling", "v2", *_HPA)
 BUILTIN: tuple[Resource, ...] = (
@@ -118,10 +125,10 @@ BUILTIN: tuple[Resource, ...] = (
     Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", False),
     Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", False, ("sc",)),
     Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False, ("pc",)),
-    Resource(_RBAC, "v1", "roles", "Role"),
-    Resource(_RBAC, "v1", "rolebindings", "RoleBinding"),
-    Resource(_RBAC, "v1", "clusterroles", "ClusterRole", False),
-    Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False),
+    ROLES,
+    ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
     Resource(_REG, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", False),
     Resource(_REG, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", False),
     Resource(_REG, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False, (), _STATUS),

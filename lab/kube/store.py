@@ -98,6 +98,16 @@ class Store:
         fields = parse_fields(field_selector) if isinstance(field_selector, str) else field_selector
         return self._of(resource).select(namespace, labels, fields)
 
+    def list_at(
+        self, resource: Resource, namespace: str | None, version: int, matches: Callable[[Obj], bool]
+    ) -> Objects:
+        """As :meth:`list` was at ``version``; raises Gone when that is longer ago than the history reaches."""
+        then = self._of(resource).as_of(version) if version <= self._version else None
+        if then is None:
+            raise Gone("The provided continue parameter is too old to display a consistent list result.")
+        places = sorted(place for place in then if namespace in (None, "", place[0]))
+        return [then[place] for place in places if matches(then[place])]
+
     def count(self, resource: Resource) -> int:
         return len(self._of(resource).objects)
 
@@ -209,7 +219,9 @@ class Store:
         if not name and meta.get("generateName"):
             name = meta["generateName"] + "".join(random.choices(_LETTERS, k=5))  # noqa: S311
         if not name:
-            raise invalid(resource.kind, "", [("metadata.name", "Required value: or set generateName")])
+            raise invalid(
+                resource.kind, "", [("metadata.name", "Required value: name or generateName is required")]
+            )
         where = (meta.get("namespace") or namespace or "default") if resource.namespaced else None
         head = {"apiVersion": obj.get("apiVersion") or resource.api_version, "kind": resource.kind}
         return with_meta({**obj, **head}, name=name, namespace=where)
@@ -232,6 +244,7 @@ class Store:
         new = with_meta(new, **deletion.preserved(live))
         if new == live:
             return live
+        deletion.check_finalizers(live, new)
         if "generation" in live["metadata"] and _without(new) != _without(live):
             new = with_meta(new, generation=live["metadata"]["generation"] + 1)
         if is_terminating(live) and deletion.may_go(new):

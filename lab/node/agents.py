@@ -13,7 +13,7 @@ from lab.kube.store import Store
 from lab.node import network
 from lab.node.execute import runtime
 from lab.node.kubelet import Backend, Kubelet
-from lab.node.ledger import Ledger
+from lab.node.ledger import PROCESSES, Ledger
 from lab.node.machine import Machine
 from lab.node.proxy import KubeProxy
 from lab.node.speaker import Speaker
@@ -47,34 +47,45 @@ async def start(store: Store, site: Site, folder: Path) -> NodeAgents:
 
     Processes that an earlier daemon left behind are killed first.
     """
-    ledger = Ledger(lab_folder(folder) / "node-processes.json")
+    ledger = Ledger(lab_folder(folder) / PROCESSES)
     left = ledger.reap()
     if left:
         _log.warning("ended %d processes of an earlier daemon", left)
-    machines = [
+    nodes = machines(site, folder, ledger)
+    tasks = [task for machine in nodes for task in _agents(store, site, machine, nodes)]
+    await asyncio.sleep(0)
+    return NodeAgents(store, tasks, tuple(m.name for m in nodes))
+
+
+def machines(site: Site, folder: Path, ledger: Ledger) -> list[Machine]:
+    return [
         Machine(folder, node.name, index, str(node.fabric_address), ledger)
         for index, node in enumerate(site.nodes, start=1)
     ]
-    tasks = [task for machine in machines for task in _agents(store, site, machine, machines)]
-    await asyncio.sleep(0)
-    return NodeAgents(store, tasks, tuple(m.name for m in machines))
+
+
+def backend(site: Site) -> Backend:
+    return Backend(site.meshes[0].namespaces[0], BACKEND_SERVICE)
+
+
+def ports(site: Site) -> tuple[int, ...]:
+    """What the gateways' Envoys listen on."""
+    return tuple(sorted({80, *(gateway.port for gateway in site.gateways)}))
 
 
 def _agents(store: Store, site: Site, machine: Machine, nodes: list[Machine]) -> list[asyncio.Task[None]]:
-    ports = tuple(sorted({80, *(gateway.port for gateway in site.gateways)}))
-    backend = Backend(site.meshes[0].namespaces[0], BACKEND_SERVICE)
-    kubelet = Kubelet(store, machine, f"v{site.kubernetes.version}.0", backend, ports)
+    kubelet = Kubelet(store, machine, f"v{site.kubernetes.version}.0", backend(site), ports(site))
     store.runtimes.register(machine.name, runtime(kubelet))
     loops = {
-        "network": _joined(machine, nodes),
+        "network": joined(machine, nodes),
         "kubelet": kubelet.run(),
         "kube-proxy": KubeProxy(store, machine).run(),
         "speaker": Speaker(store, machine, site.metallb.namespace).run(),
     }
-    return [asyncio.create_task(_guarded(f"{name} on {machine.name}", loop)) for name, loop in loops.items()]
+    return [asyncio.create_task(guarded(f"{name} on {machine.name}", loop)) for name, loop in loops.items()]
 
 
-async def _joined(machine: Machine, nodes: list[Machine]) -> None:
+async def joined(machine: Machine, nodes: list[Machine]) -> None:
     """Join the pod network, and again whenever the node was started anew."""
     joined: object = None
     while True:
@@ -86,7 +97,7 @@ async def _joined(machine: Machine, nodes: list[Machine]) -> None:
         await asyncio.sleep(_RETRY)
 
 
-async def _guarded(name: str, loop: Coroutine[Any, Any, None]) -> None:
+async def guarded(name: str, loop: Coroutine[Any, Any, None]) -> None:
     """A bug in one agent must be seen in the daemon's log, not lost with its task."""
     try:
         await loop

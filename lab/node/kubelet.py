@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from yaml import YAMLError
 
 from lab.kube.collection import Event
 from lab.kube.deletion import Options
-from lab.kube.errors import ApiError
-from lab.kube.objects import is_terminating, lookup, timestamp, uid_of
+from lab.kube.errors import ApiError, NotFound
+from lab.kube.objects import Obj, is_terminating, lookup, timestamp, uid_of
 from lab.kube.resource import ENDPOINT_SLICES, PODS
 from lab.kube.store import Store
 from lab.node import bootstrap, nodeobject
@@ -27,6 +27,7 @@ from lab.node.wake import Wake
 
 _log = logging.getLogger(__name__)
 _HEARTBEAT = 10.0
+_RETRY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,39 @@ class Backend:
         return f"{self.service}.{self.namespace}"
 
 
+class Run(Protocol):
+    """A pod on its way through this node: :class:`PodRun`, or what a lab brings for pods of its own kind."""
+
+    spec: PodSpec
+    address: str
+    envoy: EnvoyRun | None
+
+    def end(self, grace: float) -> None: ...
+
+    async def run(self) -> None: ...
+
+
+Programs = Callable[[Obj, PodSpec, str, Outside], Run | None]
+"""(pod, what it asks, its address, whom to tell) -> its run where its programs are run for real, else None."""
+
+
 @dataclass(slots=True)
 class _Bound:
-    run: PodRun
+    run: Run
     task: asyncio.Task[None]
 
 
 class Kubelet:
     def __init__(
-        self, store: Store, machine: Machine, version: str, backend: Backend, ports: tuple[int, ...]
+        self,
+        store: Store,
+        machine: Machine,
+        version: str,
+        backend: Backend,
+        ports: tuple[int, ...],
+        programs: Programs = lambda *_: None,
     ) -> None:
+        self._programs = programs
         self._store = store
         self._machine = machine
         self._version = version
@@ -75,13 +99,21 @@ class Kubelet:
         try:
             while True:
                 if loop.time() >= beat and self._machine.alive:
-                    nodeobject.heartbeat(self._store, self._machine, self._version)
-                    beat = loop.time() + _HEARTBEAT
+                    beat = loop.time() + (_HEARTBEAT if self._beat() else _RETRY)
                 self._follow_backend()
                 self._reconcile()
-                await self._wake.wait(_HEARTBEAT)
+                await self._wake.wait(max(beat - loop.time(), _RETRY))
         finally:
             await self._stop_all()
+
+    def _beat(self) -> bool:
+        """Whether the API took the sign of life; one that is away is asked again soon."""
+        try:
+            nodeobject.heartbeat(self._store, self._machine, self._version)
+        except ApiError as error:
+            _log.warning("heartbeat of %s: %s", self._machine.name, error)
+            return False
+        return True
 
     def _is_mine(self, event: Event) -> bool:
         return bool(lookup(event.object, "spec", "nodeName") == self._machine.name)
@@ -98,7 +130,7 @@ class Kubelet:
             if bound.run.envoy is not None and bound.run.spec.proxy is not None:
                 self._rewrite(bound.run)
 
-    def _rewrite(self, run: PodRun) -> None:
+    def _rewrite(self, run: Run) -> None:
         assert run.envoy is not None
         try:
             run.envoy.follow(self._endpoints)
@@ -136,12 +168,9 @@ class Kubelet:
     def _begin(self, pod: dict[str, Any]) -> _Bound:
         spec = read_pod(pod)
         address = self._pick_address(pod, spec)
-        run = PodRun(
-            spec,
-            self._machine,
-            address,
-            self._envoy(spec, address),
-            Outside(self._report, lambda: self._endpoints),
+        out = Outside(self._report, lambda: self._endpoints)
+        run = self._programs(pod, spec, address, out) or PodRun(
+            spec, self._machine, address, self._envoy(spec, address), out
         )
         return _Bound(run, asyncio.create_task(self._lead(run), name=f"pod {spec.namespace}/{spec.name}"))
 
@@ -171,16 +200,26 @@ class Kubelet:
                 break
         return address
 
-    async def _lead(self, run: PodRun) -> None:
+    async def _lead(self, run: Run) -> None:
         """Carry one pod to its end, then let go of it and take its object away."""
         spec = run.spec
         try:
             await run.run()
         finally:
             self._pods.pop(spec.uid, None)
-        live = self._store.get(PODS, spec.namespace, spec.name)
-        if live is not None and uid_of(live) == spec.uid:
-            self._store.delete(PODS, spec.namespace, spec.name, Options(grace=0, uid=spec.uid))
+        await self._forget(spec)
+
+    async def _forget(self, spec: PodSpec) -> None:
+        """An API that is away is asked until it answers, or the object would outlive its pod."""
+        while (live := self._store.get(PODS, spec.namespace, spec.name)) and uid_of(live) == spec.uid:
+            try:
+                self._store.delete(PODS, spec.namespace, spec.name, Options(grace=0, uid=spec.uid))
+                return
+            except NotFound:
+                return
+            except ApiError as error:
+                _log.warning("removing %s/%s: %s", spec.namespace, spec.name, error)
+                await asyncio.sleep(_RETRY)
 
     def _report(self, spec: PodSpec, life: Life) -> None:
         live = self._store.get(PODS, spec.namespace, spec.name)

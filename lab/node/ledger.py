@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lab.process import ProcessRef, kill
 
+PROCESSES = "node-processes.json"
+
 
 class Ledger:
     """A small JSON file of (pid, start time); rewritten by rename on every change."""
@@ -18,15 +20,19 @@ class Ledger:
 
     def reap(self) -> int:
         """Kill what an earlier daemon left and start empty; returns how many were still alive."""
-        left: list[ProcessRef] = []
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-            left = [ProcessRef(**item) for item in json.loads(self._path.read_text())]
-        alive = [ref for ref in left if ref.alive]
+        alive = self.alive()
         for ref in alive:
             kill(ref)
         self._refs = set()
         self._write()
         return len(alive)
+
+    def alive(self) -> list[ProcessRef]:
+        """What the file names and still runs."""
+        found: list[ProcessRef] = []
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+            found = [ProcessRef(**item) for item in json.loads(self._path.read_text())]
+        return [ref for ref in found if ref.alive]
 
     def add(self, ref: ProcessRef) -> None:
         self._refs.add(ref)

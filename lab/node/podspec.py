@@ -81,11 +81,12 @@ class PodSpec:
     proxy: Proxy | None
     app_ports: tuple[int, ...]
     pre_stop: tuple[PreStop, ...]
+    real: frozenset[str] = frozenset()
 
     @property
     def simulated(self) -> tuple[str, ...]:
         """Containers that are only pretended to run."""
-        return tuple(c.name for c in self.containers if self.proxy is None or c.name != PROXY)
+        return tuple(c.name for c in self.containers if c.name not in self.real)
 
 
 def read_pod(pod: Json) -> PodSpec:
@@ -106,6 +107,7 @@ def read_pod(pod: Json) -> PodSpec:
         proxy=None if proxy is None else _proxy(proxy, kind, meta.get("annotations") or {}),
         app_ports=tuple(p["containerPort"] for c in others for p in c.get("ports") or ()) or (8080,),
         pre_stop=tuple(hook for c in containers if (hook := _pre_stop(c)) is not None),
+        real=frozenset() if proxy is None else frozenset({PROXY}),
     )
 
 

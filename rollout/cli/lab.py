@@ -22,13 +22,18 @@ def lab() -> None:
 
 @lab.command()
 @inventory_option
-def up(inventory: Path) -> None:
+@click.option(
+    "--real",
+    is_flag=True,
+    help="Upstream's Kubernetes and MetalLB in the place of the simulated ones (`make tools` builds them).",
+)
+def up(inventory: Path, real: bool) -> None:
     """Build the site's racks out of network namespaces (root, Linux). A second `up` only repairs."""
     from lab.lifecycle import up as lab_up
     from rollout.site.load import load_site
 
     started = time.monotonic()
-    lab_up(load_site(inventory), progress=say)
+    lab_up(load_site(inventory), progress=say, real=real)
     say(f"lab up in {time.monotonic() - started:.1f} s; see what is real: rackroll lab status -i {inventory}")
 
 

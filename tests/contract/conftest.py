@@ -1,4 +1,4 @@
-"""One target per run: ``RACKROLL_CONTRACT_KUBECONFIG`` names a real cluster, else the simulated API is started.
+"""One target per run (see :mod:`tests.contract.clusters`).
 
 Each test gets a namespace of its own, and leaves nothing that is not in it (but for what it names itself).
 """
@@ -7,21 +7,31 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.contract.target import Api, Target, simulated
+from tests.contract import clusters, record
+from tests.contract.target import Api, Target
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    record.prepare(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    record.keep(item, report)
+    return report
 
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    given = os.environ.get("RACKROLL_CONTRACT_KUBECONFIG")
-    if given:
-        yield Target(Path(given), simulated=False)
-        return
-    with simulated(tmp_path_factory.mktemp("contract")) as target:
+    with clusters.target(os.environ, tmp_path_factory.mktemp("contract")) as target:
+        record.write(version=Api(target).get("/version")["gitVersion"])
         yield target
 
 
@@ -38,3 +48,11 @@ def space(api: Api) -> Iterator[str]:
     assert made.code == 201, made
     yield name
     api.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def aged(target: Target) -> str:
+    """A version that nobody remembers. A young API server knows all of its past, so it must have begun again."""
+    if target.restart is not None:
+        target.restart()
+    return "1"

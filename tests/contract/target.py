@@ -1,28 +1,19 @@
-"""What the contract suite talks to: any cluster by kubeconfig, or our simulated one on a thread of this process."""
+"""What the contract suite talks to: one API server and the calls that the tests make of it."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from kubernetes import config
 
-from lab.kube.api.routes import version_info
-from lab.kube.cluster import Cluster, assemble, write_kubeconfig
-from lab.kube.kubelet import SimulatedKubelet
-from lab.kube.store import Store
-
-NODES = {f"n{number}": f"10.90.0.{number}" for number in range(1, 5)}
 Json = dict[str, Any]
 
 
@@ -30,6 +21,7 @@ Json = dict[str, Any]
 class Answer:
     code: int
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
         return self.body[key]
@@ -37,10 +29,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One API server. ``simulated`` tells whether it is ours."""
+    """One API server. ``simulated`` tells whether it is ours.
+
+    ``restart`` ends the API server and starts it again with everything it had stored; None where the cluster
+    is not ours to touch.
+    """
 
     kubeconfig: Path
     simulated: bool
+    restart: Callable[[], None] | None = None
 
     def kubectl(self, *words: str, stdin: str = "", ok: bool = True) -> str:
         return self.program("kubectl", *words, stdin=stdin, ok=ok)
@@ -85,7 +82,7 @@ class Api:
             headers=headers,
             timeout=20,
         )
-        return Answer(response.status, _parsed(response.data))
+        return Answer(response.status, _parsed(response.data), response.headers)
 
     @property
     def host(self) -> str:
@@ -125,38 +122,10 @@ def _parsed(raw: bytes) -> Any:
         return text
 
 
-def eventually(check: Callable[[], object], seconds: float = 20.0) -> Any:
+def eventually(check: Callable[[], object], seconds: float = 30.0) -> Any:
     """The first true answer of ``check``; fails with its last answer when the time is up."""
     deadline = time.monotonic() + seconds
     while not (found := check()):
         assert time.monotonic() < deadline, f"did not come true within {seconds} s: {found!r}"
         time.sleep(0.05)
     return found
-
-
-@contextmanager
-def simulated(folder: Path) -> Iterator[Target]:
-    """Our API with four simulated nodes."""
-    started = threading.Event()
-    stopping: list[Callable[[], object]] = []
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(folder, started, stopping)), daemon=True)
-    thread.start()
-    assert started.wait(10), "the simulated API did not start"
-    try:
-        yield Target(folder / "kubeconfig", simulated=True)
-    finally:
-        stopping[0]()
-        thread.join(10)
-
-
-async def _serve(folder: Path, started: threading.Event, stopping: list[Callable[[], object]]) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    stopping.append(lambda: loop.call_soon_threadsafe(stop.set))
-    cluster: Cluster = assemble(Store(), "1.35", folder / "api")
-    port = await cluster.start()
-    kubelet = SimulatedKubelet(cluster.store, NODES, str(version_info("1.35")["gitVersion"]), delay=0.05)
-    kubelet.start(cluster.loop)
-    write_kubeconfig(folder / "kubeconfig", folder / "api", port, "contract")
-    started.set()
-    await stop.wait()
-    await cluster.stop()

@@ -10,9 +10,7 @@ import pytest
 
 from roles.istio.role import IstioRole
 from rollout.adapters.helm import HelmCharts
-from rollout.adapters.kube.api import connect
 from rollout.adapters.kube.cluster import KubeCluster
-from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
@@ -21,7 +19,7 @@ from rollout.model.site import ChartSource, ChartSourceKind, Gateway, Site
 from rollout.site.load import load_site
 from tests.contract.target import Api, Target, eventually
 from tests.contract.test_programs import CHART
-from tests.contract.test_workloads import deployed, pods, workload
+from tests.contract.workloads import deployed, pods, workload
 
 ROOT = Path(__file__).parents[2]
 RUN = "contract-run"
@@ -47,12 +45,14 @@ def node(cluster: KubeCluster) -> Iterator[str]:
     cluster.include(name, RUN)
 
 
+@pytest.mark.call("the product's reads and marks of nodes and pods")
 def test_version_and_nodes_are_read(cluster: KubeCluster) -> None:
     assert cluster.version().startswith("v1.")
     assert cluster.nodes()
     assert all(node.ready for node in cluster.nodes())
 
 
+@pytest.mark.call("the product's reads and marks of nodes and pods")
 def test_marks_on_a_node_come_with_their_owner_and_go_again(cluster: KubeCluster, node: str) -> None:
     cluster.cordon(node, RUN)
     cluster.exclude(node, RUN)
@@ -64,6 +64,7 @@ def test_marks_on_a_node_come_with_their_owner_and_go_again(cluster: KubeCluster
     assert (plain.cordoned, plain.excluded, plain.owner) == (False, False, None)
 
 
+@pytest.mark.call("the product's reads and marks of nodes and pods")
 def test_a_cordon_of_somebody_else_stays(api: Api, cluster: KubeCluster, node: str) -> None:
     path = f"/api/v1/nodes/{node}"
     api.patch(path, {"spec": {"unschedulable": True}}, "merge", fieldManager="kubectl-cordon")
@@ -75,6 +76,7 @@ def test_a_cordon_of_somebody_else_stays(api: Api, cluster: KubeCluster, node: s
         api.patch(path, {"spec": {"unschedulable": None}}, "merge", fieldManager="kubectl-cordon")
 
 
+@pytest.mark.call("pods/eviction, with PodDisruptionBudgets")
 def test_eviction_says_not_yet_and_deletion_does_not_ask(api: Api, cluster: KubeCluster, space: str) -> None:
     deployed(api, space, workload("Deployment", "web", replicas=2))
     budget = {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}
@@ -84,16 +86,21 @@ def test_eviction_says_not_yet_and_deletion_does_not_ask(api: Api, cluster: Kube
     first = pods(api, space, "web")[0]["metadata"]["name"]
     assert cluster.evict(space, first) is False
     assert cluster.evict(space, "nobody") is True
+    api.call("POST", path, {"metadata": {"name": "second"}, "spec": budget})
+    with pytest.raises(StepFailed, match="more than one PodDisruptionBudget"):
+        cluster.evict(space, first)
     cluster.delete_pod(space, first)
     eventually(lambda: first not in {p["metadata"]["name"] for p in pods(api, space, "web")})
 
 
+@pytest.mark.call("Deployment")
 def test_a_deployments_readiness_is_told(api: Api, cluster: KubeCluster, space: str) -> None:
     assert cluster.deployment_ready(space, "web")[0] is False
     deployed(api, space, workload("Deployment", "web", replicas=2))
     assert cluster.deployment_ready(space, "web") == (True, f"{space}/web: 2 of 2 replicas are ready")
 
 
+@pytest.mark.call("PATCH apply, with owners and conflicts")
 def test_objects_are_applied_as_our_field_manager(api: Api, cluster: KubeCluster, space: str) -> None:
     body = {
         "apiVersion": "v1",
@@ -110,6 +117,7 @@ def test_objects_are_applied_as_our_field_manager(api: Api, cluster: KubeCluster
         cluster.apply([body])
 
 
+@pytest.mark.call("Services and EndpointSlices")
 def test_ready_gateway_nodes_come_from_endpoint_slices(
     api: Api, cluster: KubeCluster, site: Site, space: str
 ) -> None:
@@ -121,6 +129,7 @@ def test_ready_gateway_nodes_come_from_endpoint_slices(
     eventually(lambda: cluster.ready_gateway_nodes(gateway) == wanted)
 
 
+@pytest.mark.call("the product's reads and marks of nodes and pods")
 def test_agents_are_found_by_label_and_narrowed_to_a_node(
     api: Api, cluster: KubeCluster, site: Site, space: str
 ) -> None:
@@ -139,12 +148,14 @@ def test_agents_are_found_by_label_and_narrowed_to_a_node(
     assert all(version[0].isdigit() for version in kubelets.values())
 
 
+@pytest.mark.call("the product's reads and marks of nodes and pods")
 def test_one_node_is_read_alone(cluster: KubeCluster) -> None:
     name = cluster.nodes()[0].name
     assert cluster.nodes(name) == (cluster.nodes()[0],)
     assert cluster.nodes("nobody") == ()
 
 
+@pytest.mark.call("the product's reads and marks of nodes and pods")
 def test_a_drain_would_evict_a_deployments_pod_and_leave_a_daemonsets(
     api: Api, cluster: KubeCluster, space: str
 ) -> None:
@@ -161,6 +172,7 @@ def test_a_drain_would_evict_a_deployments_pod_and_leave_a_daemonsets(
     assert not daemons & set(found)
 
 
+@pytest.mark.call("StatefulSet")
 def test_a_partition_reaches_the_statefulset_and_keeps_its_other_fields(
     api: Api, cluster: KubeCluster, space: str
 ) -> None:
@@ -176,18 +188,7 @@ def test_a_partition_reaches_the_statefulset_and_keeps_its_other_fields(
         cluster.set_partition(space, "nobody", 1)
 
 
-def test_a_command_in_a_container_succeeds_or_says_why_not(api: Api, site: Site, space: str) -> None:
-    body = workload("Deployment", "box", "busybox", replicas=1)
-    body["spec"]["template"]["spec"]["containers"][0]["command"] = ["sleep", "600"]
-    deployed(api, space, body)
-    container = Container(space, pods(api, space, "box")[0]["metadata"]["name"], "main")
-    run_in_container(connect(site.kubernetes), container, ["true"])
-    with pytest.raises(StepFailed):
-        run_in_container(connect(site.kubernetes), container, ["false"])
-    with pytest.raises(StepFailed):
-        run_in_container(connect(site.kubernetes), replace(container, container="other"), ["true"])
-
-
+@pytest.mark.call("Helm")
 def test_a_chart_is_installed_once_upgraded_to_the_version_asked_for_and_removed_once(
     site: Site, space: str, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def helm() -> str:
     return str(helm_program())
 
 
+@pytest.mark.call("kubectl")
 @pytest.mark.kubectl
 def test_kubectl_prints_proper_columns(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", f"--image={PAUSE}", "-n", space)
@@ -73,6 +74,7 @@ def test_kubectl_prints_proper_columns(target: Target, space: str) -> None:
     assert "INTERNAL-IP" in wide
 
 
+@pytest.mark.call("POST of protobuf (kubectl, Helm)")
 @pytest.mark.kubectl
 def test_kubectl_posts_protobuf_and_is_understood(target: Target, space: str) -> None:
     target.kubectl("create", "configmap", "c", "--from-literal=k=v", "-n", space)
@@ -90,6 +92,7 @@ def test_kubectl_posts_protobuf_and_is_understood(target: Target, space: str) ->
     assert (port["port"], port["targetPort"]) == (80, 8080)
 
 
+@pytest.mark.call("kubectl")
 @pytest.mark.kubectl
 def test_kubectl_apply_edits_and_prunes_fields(target: Target, space: str) -> None:
     first = {
@@ -105,6 +108,7 @@ def test_kubectl_apply_edits_and_prunes_fields(target: Target, space: str) -> No
     assert json.loads(target.kubectl("get", "cm", "c", "-n", space, "-o", "json"))["data"] == {"a": "2"}
 
 
+@pytest.mark.call("kubectl")
 @pytest.mark.kubectl
 def test_kubectl_apply_server_side_reports_conflicts(target: Target, space: str) -> None:
     body = {
@@ -121,6 +125,7 @@ def test_kubectl_apply_server_side_reports_conflicts(target: Target, space: str)
     target.kubectl(*apply, "--field-manager=two", "--force-conflicts", stdin=other)
 
 
+@pytest.mark.call("kubectl")
 @pytest.mark.kubectl
 def test_kubectl_wait_hears_of_a_change(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", f"--image={PAUSE}", "-n", space)
@@ -131,6 +136,7 @@ def test_kubectl_wait_hears_of_a_change(target: Target, space: str) -> None:
     )
 
 
+@pytest.mark.call("kubectl")
 @pytest.mark.kubectl
 def test_kubectl_rolls_out_and_back(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", f"--image={PAUSE}", "--replicas=2", "-n", space)
@@ -144,6 +150,7 @@ def test_kubectl_rolls_out_and_back(target: Target, space: str) -> None:
     assert history[-4::2] == ["2", "3"]
 
 
+@pytest.mark.call("kubectl")
 @pytest.mark.kubectl
 def test_kubectl_drain_evicts_and_leaves_daemons(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", f"--image={PAUSE}", "--replicas=4", "-n", space)
@@ -159,6 +166,7 @@ def test_kubectl_drain_evicts_and_leaves_daemons(target: Target, space: str) -> 
         target.kubectl("uncordon", node)
 
 
+@pytest.mark.call("pods/exec")
 @pytest.mark.kubectl
 def test_kubectl_exec_returns_the_exit_code(target: Target, space: str) -> None:
     target.kubectl("create", "deployment", "web", "--image=busybox", "-n", space, "--", "sleep", "600")
@@ -167,6 +175,7 @@ def test_kubectl_exec_returns_the_exit_code(target: Target, space: str) -> None:
     target.kubectl("exec", "deployment/web", "-n", space, "--", "false", ok=False)
 
 
+@pytest.mark.call("Helm")
 def test_helm_installs_upgrades_rolls_back_and_uninstalls(
     target: Target, space: str, helm: str, chart: Path
 ) -> None:
@@ -184,6 +193,7 @@ def test_helm_installs_upgrades_rolls_back_and_uninstalls(
     assert json.loads(target.program(helm, "list", "-n", space, "-o", "json")) == []
 
 
+@pytest.mark.call("Helm")
 def test_helm_waits_in_vain_for_what_cannot_become_ready(
     target: Target, space: str, helm: str, chart: Path
 ) -> None:
@@ -198,6 +208,7 @@ def test_helm_waits_in_vain_for_what_cannot_become_ready(
     assert [row["status"] for row in rows] == ["failed"]
 
 
+@pytest.mark.call("Helm")
 def test_helm_creates_the_namespace_it_is_told_to(
     api: Api, target: Target, space: str, helm: str, chart: Path
 ) -> None:
@@ -207,6 +218,7 @@ def test_helm_creates_the_namespace_it_is_told_to(
     assert api.call("DELETE", f"/api/v1/namespaces/{other}").code == 200
 
 
+@pytest.mark.call("Helm")
 def test_helm_meets_a_conflict_with_another_manager(
     api: Api, target: Target, space: str, helm: str, chart: Path
 ) -> None:

@@ -18,9 +18,17 @@ from tests.lab.rackroll_command import ROOT, Site
 
 @contextmanager
 def serving(
-    folder: Path, name: str, loopback: str, edit: Callable[[dict[str, Any]], None] = lambda _: None
+    folder: Path,
+    name: str,
+    loopback: str,
+    edit: Callable[[dict[str, Any]], None] = lambda _: None,
+    *,
+    real: bool = False,
 ) -> Iterator[Site]:
-    """Two racks brought up by rackroll and serving. ``edit`` changes the site file before anything is made."""
+    """Two racks brought up by rackroll and serving. ``edit`` changes the site file before anything is made.
+
+    ``real``: on upstream's Kubernetes and MetalLB.
+    """
     site = Site(copy_site(ROOT / "inventory" / "lab", folder, name=name, loopback=loopback))
     file = folder / "site.yaml"
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -28,7 +36,7 @@ def serving(
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     plan = folder.with_name(f"{folder.name}-bringup.json")
     try:
-        site.run("lab", "up")
+        site.run("lab", "up", *(["--real"] if real else []))
         site.serve_echo()
         site.run("plan", "bringup", "--out", str(plan))
         site.run("apply", str(plan), "--yes")

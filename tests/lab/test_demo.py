@@ -14,12 +14,12 @@ import pytest
 from tests.lab.rackroll_command import ROOT
 
 
-def demo(state: Path, *words: str) -> tuple[dict[str, Any], str]:
+def demo(state: Path, *words: str, within: float = 290) -> tuple[dict[str, Any], str]:
     """The document on stdout and everything on stderr; the demo's site lives under ``state``."""
     argv = [sys.executable, "-m", "rollout.cli.main", "demo", "-o", "json", *words]
     environment = {**os.environ, "XDG_STATE_HOME": str(state)}
     done = subprocess.run(
-        argv, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=290, check=False
+        argv, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=within, check=False
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -31,7 +31,7 @@ class Injector:
         """Raises WebhookFailed when the pod needs a proxy and no istiod is ready."""
         if old is not None or _STATUS in annotations_of(pod):
             return pod
-        if not self._wanted(pod):
+        if not self.wants(pod):
             return pod
         istiod = self._ready_istiod()
         version = _tag(istiod)
@@ -52,7 +52,16 @@ class Injector:
         }
         return with_value(new, ("metadata", "labels"), labelled)
 
-    def _wanted(self, pod: Obj) -> bool:
+    @property
+    def ready(self) -> bool:
+        """Whether an istiod is there to answer."""
+        try:
+            return bool(self._ready_istiod())
+        except WebhookFailed:
+            return False
+
+    def wants(self, pod: Obj) -> bool:
+        """Whether the pod is one that gets a proxy."""
         own = labels_of(pod).get(_INJECT) or annotations_of(pod).get(_INJECT)
         if own is not None:
             return own == "true"

@@ -12,6 +12,7 @@ from lab.kube.resource import (
     DAEMON_SETS,
     DEPLOYMENTS,
     JOBS,
+    LEASES,
     NAMESPACES,
     PDBS,
     PODS,
@@ -25,6 +26,7 @@ from lab.kube.selectors import from_object
 Validate = Callable[[Obj, Obj | None], Obj]
 Causes = list[tuple[str, str]]
 
+_NONE = "0"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -42,6 +44,42 @@ def _workload(obj: Obj, old: Obj | None) -> Obj:
         lookup(obj, "spec", "template", "spec", "containers"), "spec.template.spec.containers"
     )
     return _refused(obj, causes)
+
+
+def _deployment(obj: Obj, old: Obj | None) -> Obj:
+    surge, missing = _limits(obj, "strategy")
+    if surge == missing == _NONE:
+        told = "Invalid value: 0: may not be 0 when `maxSurge` is 0"
+        return _refused(obj, [("spec.strategy.rollingUpdate.maxUnavailable", told)])
+    return _workload(obj, old)
+
+
+def _daemon_set(obj: Obj, old: Obj | None) -> Obj:
+    """Either it surges or it misses pods, never both and never neither."""
+    surge, missing = _limits(obj, "updateStrategy")
+    field = "spec.updateStrategy.rollingUpdate"
+    if surge == missing == _NONE:
+        return _refused(obj, [(f"{field}.maxUnavailable", "Required value: cannot be 0 when maxSurge is 0")])
+    if surge not in (None, _NONE) and missing not in (None, _NONE):
+        told = f"Invalid value: {surge}: may not be set when maxUnavailable is non-zero"
+        return _refused(obj, [(f"{field}.maxSurge", told)])
+    return _workload(obj, old)
+
+
+def _limits(obj: Obj, strategy: str) -> tuple[str | None, str | None]:
+    """(maxSurge, maxUnavailable) without a percent sign, None where nothing rolls."""
+    rolling = lookup(obj, "spec", strategy, "rollingUpdate")
+    if not isinstance(rolling, Mapping):
+        return None, None
+    surge, missing = (str(rolling.get(name, 0)).removesuffix("%") for name in ("maxSurge", "maxUnavailable"))
+    return surge, missing
+
+
+def _lease(obj: Obj, _old: Obj | None) -> Obj:
+    seconds = spec_of(obj).get("leaseDurationSeconds")
+    told = f"Invalid value: {seconds}: must be greater than 0"
+    bad = seconds is not None and seconds <= 0
+    return _refused(obj, [("spec.leaseDurationSeconds", told)] if bad else [])
 
 
 def _containers(containers: object, field: str) -> Causes:
@@ -110,10 +148,11 @@ def _refused(obj: Obj, causes: Causes) -> Obj:
 
 
 VALIDATIONS: Mapping[Resource, Validate] = {
-    DEPLOYMENTS: _workload,
+    DEPLOYMENTS: _deployment,
     REPLICA_SETS: _workload,
     STATEFUL_SETS: _workload,
-    DAEMON_SETS: _workload,
+    DAEMON_SETS: _daemon_set,
+    LEASES: _lease,
     PODS: _pod,
     PDBS: _budget,
     JOBS: _job,

@@ -27,8 +27,14 @@ async def run(store: Store, request: web.Request, where: Target) -> web.StreamRe
     runtime = _runtime(store, pod)
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise BadRequest("exec needs a WebSocket here: SPDY is not spoken")
+    return await answer(request, runtime, pod, container)
+
+
+async def answer(request: web.Request, runtime: Runtime, pod: Obj, container: str) -> web.WebSocketResponse:
+    """One command over one WebSocket, as a kubelet serves it."""
     socket = web.WebSocketResponse(protocols=_PROTOCOLS)
     await socket.prepare(request)
+    argv = tuple(request.query.getall("command", []))
     await _answer(socket, runtime, pod, container, argv)
     await socket.close()
     return socket

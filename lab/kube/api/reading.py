@@ -9,10 +9,12 @@ import json
 from aiohttp import web
 
 from lab.kube.api.bodies import Encoder, raw_reply, reply
+from lab.kube.api.fields import check_fields
 from lab.kube.api.printing import table
-from lab.kube.api.request import Target, integer, query
-from lab.kube.errors import BadRequest, Gone
-from lab.kube.objects import Obj, name_of, namespace_of
+from lab.kube.api.request import Query, Target, integer, query
+from lab.kube.errors import BadRequest
+from lab.kube.objects import Obj, labels_of, name_of, namespace_of
+from lab.kube.selectors import parse_fields, parse_labels
 from lab.kube.store import Store
 
 
@@ -41,13 +43,11 @@ class Reader:
 
     def many(self, request: web.Request, where: Target) -> web.Response:
         asked = query(request)
-        found = self._store.list(
-            where.resource,
-            where.namespace,
-            label_selector=asked.label_selector,
-            field_selector=asked.field_selector,
-        )
-        page, meta = self._page(found, integer(request, "limit"), request.query.get("continue", ""))
+        check_fields(where.resource, parse_fields(asked.field_selector))
+        token = request.query.get("continue", "")
+        found, version = self._continued(where, asked, token) if token else self._whole(where, asked)
+        counted = not (asked.label_selector or asked.field_selector)
+        page, meta = _page(found, version, integer(request, "limit"), counted=counted)
         if wants_table(request):
             rows = self._table(request, where, page, str(meta["resourceVersion"]))
             return reply({**rows, "metadata": meta})
@@ -61,20 +61,33 @@ class Reader:
         include = request.query.get("includeObject", "Metadata")
         return table(where.resource, rows, version, include, self._store.clock.now())
 
-    def _page(self, found: list[Obj], limit: int | None, token: str) -> tuple[list[Obj], Obj]:
-        """One page and its list metadata. Later pages keep the first page's resourceVersion, so that a
-        watch from it tells of everything that changed while paging."""
-        version, after = str(self._store.version), None
-        if token:
-            version, after = _decoded(token)
-            if int(version) > self._store.version:
-                raise Gone("the provided continue token is from another life of this server: list again")
-            found = [obj for obj in found if _place(obj) > after]
-        if not limit or len(found) <= limit:
-            return found, {"resourceVersion": version}
-        page = found[:limit]
-        more: Obj = {"resourceVersion": version, "continue": _encoded(version, _place(page[-1]))}
-        return page, {**more, "remainingItemCount": len(found) - limit}
+    def _whole(self, where: Target, asked: Query) -> tuple[list[Obj], str]:
+        found = self._store.list(
+            where.resource,
+            where.namespace,
+            label_selector=asked.label_selector,
+            field_selector=asked.field_selector,
+        )
+        return found, str(self._store.version)
+
+    def _continued(self, where: Target, asked: Query, token: str) -> tuple[list[Obj], str]:
+        """Later pages are of the first one's moment, so that a watch from its version tells what changed since."""
+        version, after = _decoded(token)
+        labels, fields = parse_labels(asked.label_selector), parse_fields(asked.field_selector)
+
+        def wanted(obj: Obj) -> bool:
+            return _place(obj) > after and labels.matches(labels_of(obj)) and fields.matches(obj)
+
+        return self._store.list_at(where.resource, where.namespace, int(version), wanted), version
+
+
+def _page(found: list[Obj], version: str, limit: int | None, *, counted: bool) -> tuple[list[Obj], Obj]:
+    """One page and its list metadata; how many are left is told only where nothing was selected."""
+    if not limit or len(found) <= limit:
+        return found, {"resourceVersion": version}
+    page = found[:limit]
+    more: Obj = {"resourceVersion": version, "continue": _encoded(version, _place(page[-1]))}
+    return page, {**more, "remainingItemCount": len(found) - limit} if counted else more
 
 
 def partial(obj: Obj) -> Obj:

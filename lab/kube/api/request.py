@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
+from lab.kube.access import Asked
 from lab.kube.catalog import Catalog
 from lab.kube.errors import BadRequest, MethodNotAllowed, NotFound
 from lab.kube.patch.fields import Manager
@@ -21,6 +22,12 @@ class Target:
     namespace: str | None
     name: str
     subresource: str
+
+    def asked(self, verb: str) -> Asked:
+        """In RBAC's words. A namespace is asked for in itself."""
+        whole = f"{self.resource.plural}/{self.subresource}" if self.subresource else self.resource.plural
+        space = self.name if self.resource == NAMESPACES else self.namespace
+        return Asked(verb, self.resource.group, whole, space or "", self.name)
 
 
 def target(catalog: Catalog, path: str) -> Target:
@@ -42,7 +49,7 @@ def target(catalog: Catalog, path: str) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The query parameters that several verbs share."""
+    """The query parameters that several verbs share. ``warned`` fills with what the client is to hear of its body."""
 
     dry: bool
     manager: str
@@ -51,6 +58,8 @@ class Query:
     force: bool
     label_selector: str
     field_selector: str
+    warn: bool = False
+    warned: list[str] = field(default_factory=list)
 
     def as_manager(self, operation: str, subresource: str) -> Manager:
         return Manager(self.manager, operation, subresource)
@@ -70,6 +79,7 @@ def query(request: web.Request) -> Query:
         force=given.get("force", "").lower() in ("true", "1"),
         label_selector=given.get("labelSelector", ""),
         field_selector=given.get("fieldSelector", ""),
+        warn=given.get("fieldValidation") in (None, "Warn"),
     )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from aiohttp import web
 
 from lab.kube import catalog as discovery
+from lab.kube.access import Access, User
 from lab.kube.api import bodies, execution, openapi, subresources
 from lab.kube.api.bodies import Encoder, raw_reply, reply
 from lab.kube.api.reading import Reader
 from lab.kube.api.request import Query, Target, query, target, verb
-from lab.kube.api.reviews import review
+from lab.kube.api.reviews import is_review, review
 from lab.kube.api.streaming import Streamer
-from lab.kube.api.writing import Writer, options_of
+from lab.kube.api.writing import APPLY, Writer, options_of
 from lab.kube.catalog import Catalog
-from lab.kube.errors import MethodNotAllowed, NotFound
+from lab.kube.errors import Forbidden, MethodNotAllowed, NotFound
 from lab.kube.objects import Obj, uid_of
 from lab.kube.store import Store
 
@@ -24,9 +25,10 @@ _DISCOVERY_DEPTH = {"api": 2, "apis": 3}
 class Routes:
     """One instance per server. ``version`` is the Kubernetes version to call ourselves, like ``1.35``."""
 
-    def __init__(self, store: Store, catalog: Catalog, version: str) -> None:
+    def __init__(self, store: Store, catalog: Catalog, access: Access, version: str) -> None:
         self._store = store
         self._catalog = catalog
+        self._access = access
         self._version = version
         encoder = Encoder()
         self._encoder = encoder
@@ -34,24 +36,30 @@ class Routes:
         self._writer = Writer(store)
         self._streamer = Streamer(store, encoder)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request, user: User) -> web.StreamResponse:
         path = request.path.rstrip("/")
         if path in ("/healthz", "/livez", "/readyz"):
             return web.Response(text="ok")
         if path == "/version":
             return reply(version_info(self._version))
-        if path.startswith("/openapi"):
-            return self._openapi(path)
         parts = path.strip("/").split("/")
-        if (
-            request.method == "GET"
-            and parts[0] in ("api", "apis")
-            and len(parts) <= (3 if parts[0] == "apis" else 2)
-        ):
-            return self._discover(request, parts)
-        if request.method == "POST" and (found := review(path)) is not None:
-            return reply(found, 201)
-        return await self._resource(request, target(self._catalog, path))
+        if _discovers(request.method, parts):
+            self._access.require_known(user, request.path)
+            return self._openapi(path) if parts[0] == "openapi" else self._discover(request, parts)
+        if request.method == "POST" and is_review(path):
+            return reply(review(self._access, user, path, await bodies.read(request)), 201)
+        where = target(self._catalog, path)
+        self._authorize(request, user, where)
+        return await self._resource(request, where)
+
+    def _authorize(self, request: web.Request, user: User, where: Target) -> None:
+        """An apply of what is not there yet is a creation too; a command by WebSocket is one since 1.35."""
+        self._access.require(user, where.asked(verb(request, where)))
+        if where.subresource == "exec" and not self._access.allows(user, where.asked("create")):
+            raise Forbidden(f'{where.resource} "{where.name}" is forbidden: ')
+        plain = where.name and not where.subresource and request.content_type == APPLY
+        if plain and self._store.get(where.resource, where.namespace, where.name) is None:
+            self._access.require(user, where.asked("create"))
 
     def _openapi(self, path: str) -> web.Response:
         if path == "/openapi/v2":
@@ -115,9 +123,12 @@ class Routes:
 
     def _object(self, where: Target, obj: Obj, asked: Query, status: int = 200) -> web.Response:
         version = where.resource.api_version
-        if asked.dry:
-            return reply({**obj, "apiVersion": version}, status)
-        return raw_reply(self._encoder.object(obj, version), status)
+        dry = reply({**obj, "apiVersion": version}, status) if asked.dry else None
+        response = dry or raw_reply(self._encoder.object(obj, version), status)
+        for warning in asked.warned:
+            quoted = warning.replace('"', '\\"')
+            response.headers.add("Warning", f'299 - "{quoted}"')
+        return response
 
     async def _subresource(self, request: web.Request, where: Target) -> web.StreamResponse:
         name = where.subresource
@@ -144,22 +155,23 @@ class Routes:
             case "POST", "binding":
                 return subresources.bind(store, where, body)
             case "POST", "token":
-                return subresources.token(store, where, body)
+                return subresources.token(store, self._access, where, body)
             case "PUT", "finalize":
                 return writer.update(where, body, asked)
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
+
+
+def _discovers(method: str, parts: list[str]) -> bool:
+    return method == "GET" and (parts[0] == "openapi" or len(parts) <= {"api": 2, "apis": 3}.get(parts[0], 0))
 
 
 def _deleted(where: Target, obj: Obj) -> Obj:
     """The object while something still holds it, else a Status, as the real API answers."""
     if "deletionTimestamp" in obj["metadata"]:
         return {**obj, "apiVersion": where.resource.api_version}
-    about = {
-        "name": where.name,
-        "group": where.resource.group,
-        "kind": where.resource.plural,
-        "uid": uid_of(obj),
-    }
+    about = {"name": where.name, "kind": where.resource.plural, "uid": uid_of(obj)}
+    if where.resource.group:
+        about["group"] = where.resource.group
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about}
 
 

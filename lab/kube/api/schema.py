@@ -1,7 +1,7 @@
 """The built-in types' fields, so that a misspelt or mistyped one is refused here as the real API would.
 
 The schema is that of the official client's generated models: what it knows is Kubernetes of its own minor.
-Custom resources and kinds it does not know are let through unchecked.
+Custom resources have the schema of their definition; kinds that neither knows are let through unchecked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from lab.kube.api import structural
 from lab.kube.objects import Obj
 from lab.kube.resource import Resource
 
@@ -39,6 +40,9 @@ class Decoded:
 
 
 def decode(resource: Resource, obj: Obj) -> Decoded:
+    if resource.schema is not None:
+        pruned = structural.prune(resource, obj)
+        return Decoded(pruned.value, pruned.unknown)
     name = _SPECIAL.get((resource.group, resource.kind), f"{resource.version.upper()}{resource.kind}")
     found = Decoded(obj)
     if _fields(name):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import ssl
 
 from aiohttp import web
 
+from lab.kube.access import Access
 from lab.kube.api.bodies import failure
 from lab.kube.api.routes import Routes
-from lab.kube.errors import ApiError, Unauthorized
+from lab.kube.errors import ApiError
 
 _log = logging.getLogger("lab.kube.api")
 _BIGGEST_BODY = 16 * 1024 * 1024
@@ -19,9 +19,9 @@ _BIGGEST_BODY = 16 * 1024 * 1024
 class Server:
     """Serves ``routes`` on 127.0.0.1. Port 0 takes a free one; :attr:`port` tells which."""
 
-    def __init__(self, routes: Routes, token: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, routes: Routes, access: Access, tls: ssl.SSLContext) -> None:
         self._routes = routes
-        self._token = token
+        self._access = access
         self._tls = tls
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -43,8 +43,8 @@ class Server:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
-            self._authenticate(request)
-            response = await self._routes.answer(request)
+            user = self._access.user(request.headers.get("Authorization", ""))
+            response = await self._routes.answer(request, user)
         except ApiError as error:
             response = failure(error)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -53,8 +53,3 @@ class Server:
             response = failure(ApiError(f"simulated API: {type(error).__name__}: {error}"))
         _log.info("%s %s %s", request.method, request.path_qs, response.status)
         return response
-
-    def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
-            raise Unauthorized("Unauthorized")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from lab.kube.api.bodies import Encoder, dumps
+from lab.kube.api.fields import check_fields
 from lab.kube.api.printing import table
 from lab.kube.api.reading import partial, wants_metadata, wants_table
 from lab.kube.api.request import Target, integer, query
@@ -122,6 +123,7 @@ async def _batches(watch: Watch, seconds: float) -> AsyncIterator[list[Event]]:
 def _scope(request: web.Request, where: Target) -> Scope:
     asked = query(request)
     labels, fields = parse_labels(asked.label_selector), parse_fields(asked.field_selector)
+    check_fields(where.resource, fields)
     return Scope(where.namespace, where.name, labels, fields)
 
 

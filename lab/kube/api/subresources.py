@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from lab.kube import deletion
+from lab.kube.access import Access
 from lab.kube.api.request import Query, Target, mapping
 from lab.kube.api.writing import Writer, options_of
 from lab.kube.controllers.budgets import check_eviction
-from lab.kube.errors import BadRequest, Conflict
-from lab.kube.objects import Obj, lookup, merged, name_of, spec_of, status_of, with_value
+from lab.kube.errors import BadRequest, Conflict, invalid
+from lab.kube.objects import (
+    Obj,
+    lookup,
+    merged,
+    name_of,
+    namespace_of,
+    spec_of,
+    status_of,
+    timestamp,
+    with_condition,
+    with_value,
+)
 from lab.kube.resource import PODS
 from lab.kube.store import Store
 
@@ -20,13 +33,27 @@ def evict(store: Store, where: Target, body: Any, query: Query) -> Obj:
     """Delete the pod if every PodDisruptionBudget over it allows; TooManyRequests while one does not."""
     pod = store.require(PODS, where.namespace, where.name)
     eviction = mapping(body, "an Eviction")
+    if lookup(eviction, "metadata", "name") != where.name:
+        raise BadRequest("name in URL does not match name in Eviction object")
     options = options_of(eviction.get("deleteOptions"), {})
     deletion.check_preconditions(PODS, pod, options)
-    if query.dry:
-        return SUCCESS
     check_eviction(store, pod)
-    store.delete(PODS, where.namespace, where.name, options)
+    if not (query.dry or lookup(eviction, "deleteOptions", "dryRun")):
+        _say_why(store, pod)
+        store.delete(PODS, where.namespace, where.name, replace(options, version=None))
     return SUCCESS
+
+
+def _say_why(store: Store, pod: Obj) -> None:
+    told = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+        "lastTransitionTime": timestamp(store.clock.now()),
+    }
+    conditions = with_condition(status_of(pod).get("conditions") or (), told)
+    store.patch_status(PODS, namespace_of(pod), name_of(pod), {"conditions": conditions})
 
 
 def bind(store: Store, where: Target, body: Any) -> Obj:
@@ -64,8 +91,11 @@ def rescale(store: Store, writer: Writer, where: Target, scale: Any, query: Quer
     live = store.require(where.resource, where.namespace, where.name)
     stated = mapping(scale, "a Scale")
     replicas = (stated.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int) or replicas < 0:
-        raise BadRequest(f"spec.replicas must be a number that is not negative, not {replicas!r}")
+    if not isinstance(replicas, int):
+        raise BadRequest(f"spec.replicas must be a number, not {replicas!r}")
+    if replicas < 0:
+        told = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        raise invalid("Scale", where.name, [("spec.replicas", told)])
     new = with_value(live, ("spec", "replicas"), replicas)
     version = lookup(stated, "metadata", "resourceVersion")
     if version:
@@ -79,8 +109,8 @@ def patch_scale(store: Store, writer: Writer, where: Target, patch: Any, query: 
     return rescale(store, writer, where, merged(live, mapping(patch, "a Scale patch")), query)
 
 
-def token(store: Store, where: Target, body: Any) -> Obj:
-    """A token that opens nothing: clients that ask for one only want it to exist."""
+def token(store: Store, access: Access, where: Target, body: Any) -> Obj:
+    """What a pod or a client of this ServiceAccount shows; it does not expire here."""
     account = store.require(where.resource, where.namespace, where.name)
     seconds = lookup(body or {}, "spec", "expirationSeconds") or 3600
     return {
@@ -88,5 +118,5 @@ def token(store: Store, where: Target, body: Any) -> Obj:
         "apiVersion": "authentication.k8s.io/v1",
         "metadata": {"name": name_of(account), "namespace": where.namespace},
         "spec": {"audiences": lookup(body or {}, "spec", "audiences") or [], "expirationSeconds": seconds},
-        "status": {"token": "simulated", "expirationTimestamp": None},
+        "status": {"token": access.issue(account), "expirationTimestamp": None},
     }

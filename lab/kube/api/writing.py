@@ -7,7 +7,8 @@ from contextlib import nullcontext
 from typing import Any
 
 from lab.kube import deletion
-from lab.kube.api import schema
+from lab.kube.api import schema, structural
+from lab.kube.api.names import check_name
 from lab.kube.api.request import Query, Target, mapping
 from lab.kube.errors import (
     ApiError,
@@ -27,7 +28,7 @@ from lab.kube.store import Store
 
 _BUILTIN_GROUPS = frozenset(resource.group for resource in BUILTIN)
 _STRATEGIC = "application/strategic-merge-patch+json"
-_APPLY = "application/apply-patch+yaml"
+APPLY = "application/apply-patch+yaml"
 
 
 class Writer:
@@ -37,9 +38,11 @@ class Writer:
     def create(self, where: Target, body: Any, query: Query) -> Obj:
         resource = where.resource
         new = _typed(resource, self._checked(where, mapping(body, "the object")), None, query)
+        check_name(resource, new)
         self._check_namespace(resource, new["metadata"].get("namespace"))
         if resource.has_status and resource.kind != "Node":
             new.pop("status", None)
+        structural.check(resource, new)
         new = self._tracked(None, with_meta(new, resourceVersion=None), query, where)
         with self._maybe_dry(query):
             return self._store.create(resource, new)
@@ -51,7 +54,7 @@ class Writer:
 
     def patch(self, where: Target, media_type: str, body: Any, query: Query) -> tuple[Obj, bool]:
         """The object after the patch, and whether an apply created it."""
-        if media_type == _APPLY:
+        if media_type == APPLY:
             return self._apply(where, mapping(body, "an apply configuration"), query)
         live = self._live(where)
         new = _typed(where.resource, _patched(where.resource, live, media_type, body), live, query)
@@ -92,13 +95,17 @@ class Writer:
         now = timestamp(self._store.clock.now())
         merging = where.resource.group in _BUILTIN_GROUPS
         new = applied(live, scoped, manager, now, force=query.force, merging=merging)
+        new = structural.prune(where.resource, new).value
         if live is not None:
             return self._save(where, live, new, query), False
+        check_name(where.resource, new)
+        structural.check(where.resource, new)
         self._check_namespace(where.resource, where.namespace)
         with self._maybe_dry(query):
             return self._store.create(where.resource, with_meta(new, resourceVersion=None)), True
 
     def _save(self, where: Target, live: Obj, new: Obj, query: Query) -> Obj:
+        structural.check(where.resource, new)
         with self._maybe_dry(query):
             if where.subresource != "status":
                 return self._store.update(where.resource, new)
@@ -146,11 +153,17 @@ class Writer:
         if is_terminating(space):
             raise Forbidden(
                 f"{resource} is forbidden: unable to create new content in namespace {namespace} "
-                "because it is being terminated"
+                "because it is being terminated",
+                {"kind": resource.plural, "group": resource.group, "causes": [_leaving(str(namespace))]},
             )
 
     def _maybe_dry(self, query: Query) -> Any:
         return self._store.rehearsing() if query.dry else nullcontext()
+
+
+def _leaving(namespace: str) -> Obj:
+    told = f"namespace {namespace} is being terminated"
+    return {"reason": "NamespaceTerminating", "message": told, "field": "metadata.namespace"}
 
 
 def _typed(resource: Resource, new: Obj, live: Obj | None, query: Query) -> Obj:
@@ -163,9 +176,11 @@ def _typed(resource: Resource, new: Obj, live: Obj | None, query: Query) -> Obj:
     head = f'{resource.kind} in version "{resource.api_version}" cannot be handled as a {resource.kind}: '
     if mistyped:
         raise BadRequest(head + mistyped[0])
-    if unknown and query.strict:
-        told = ", ".join(f'unknown field "{name}"' for name in unknown)
-        raise BadRequest(f"{head}strict decoding error: {told}")
+    told = [f'unknown field "{name}"' for name in unknown]
+    if told and query.strict:
+        raise BadRequest(f"{head}strict decoding error: {', '.join(told)}")
+    if query.warn:
+        query.warned.extend(told)
     return found.obj if before is None else new
 
 

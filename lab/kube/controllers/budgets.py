@@ -156,7 +156,9 @@ def _unhealthy_may_go(budget: Obj, verdict: Verdict) -> bool:
 
 
 def _refusal(budget: Obj, verdict: Verdict) -> TooManyRequests:
-    told = verdict.error or f"needs {verdict.desired} healthy pods and has {verdict.healthy} currently"
+    told = f"needs {verdict.desired} healthy pods and has {verdict.healthy} currently"
+    if verdict.error:
+        told = f"does not allow evicting pods currently because it failed sync: {verdict.error}"
     cause = {"reason": "DisruptionBudget", "message": f"The disruption budget {name_of(budget)} {told}"}
     return TooManyRequests(
         "Cannot evict pod as it would violate the pod's disruption budget.", {"causes": [cause]}

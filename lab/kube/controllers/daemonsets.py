@@ -122,7 +122,7 @@ class DaemonSets:
     def _tell(self, daemon_set: Obj, current: str) -> float | None:
         by_node = self._by_node(daemon_set)
         wanted = {name_of(node) for node in self._store.list(NODES) if _belongs(daemon_set, node)}
-        pods = [pods[-1] for node, pods in by_node.items() if node in wanted]
+        pods = [pods[0] for node, pods in by_node.items() if node in wanted]
         waits = [self._wait(daemon_set, pod) for pod in pods]
         available = sum(1 for wait in waits if wait == 0.0)
         status = {

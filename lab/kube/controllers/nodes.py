@@ -55,6 +55,7 @@ class Nodes:
         left = self._left(name_of(node))
         if left is not None and left <= 0 and is_true(node, "Ready"):
             node = self._lost(node)
+            self._unready(node)
         self._taint(node)
         if left is None or left <= 0 or name_of(node) in self._watched:
             return None
@@ -85,18 +86,17 @@ class Nodes:
             "lastHeartbeatTime": now,
             "lastTransitionTime": now,
         }
-        for pod in self._store.list(PODS, field_selector=f"spec.nodeName={name_of(node)}"):
-            if is_ready(pod):
-                unready = {
-                    "type": "Ready",
-                    "status": "False",
-                    "reason": "NodeLost",
-                    "lastTransitionTime": now,
-                }
-                conditions = with_condition(status_of(pod)["conditions"], unready)
-                self._store.patch_status(PODS, namespace_of(pod), name_of(pod), {"conditions": conditions})
         conditions = with_condition(status_of(node).get("conditions") or (), told)
         return self._store.patch_status(NODES, None, name_of(node), {"conditions": conditions})
+
+    def _unready(self, node: Obj) -> None:
+        """Nobody is left to say how its pods are; a kubelet that says "not ready" itself goes on saying it of them."""
+        now = timestamp(self._store.clock.now())
+        told = {"type": "Ready", "status": "False", "reason": "NodeLost", "lastTransitionTime": now}
+        for pod in self._store.list(PODS, field_selector=f"spec.nodeName={name_of(node)}"):
+            if is_ready(pod):
+                conditions = with_condition(status_of(pod)["conditions"], told)
+                self._store.patch_status(PODS, namespace_of(pod), name_of(pod), {"conditions": conditions})
 
     def _taint(self, node: Obj) -> None:
         wanted = []

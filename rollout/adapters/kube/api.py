@@ -28,15 +28,18 @@ _CONNECT = 3.0  # seconds
 _READ = 15.0  # seconds between bytes
 _SILENT_WEBHOOK = "failed calling webhook"
 _SERVER_BUSY = frozenset({500, 502, 503, 504})
+_STORE_BUSY = ("etcdserver:", "rpc error:", "context deadline exceeded", "context canceled", "timed out")
+"""What an API server passes on from its store, as a 500 of the same form as its own last words on a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The API's own words for a request that it answered and did not grant (a ``Status`` object)."""
+    """The API's own words for a request that it answered and did not grant; ``told`` if in a ``Status`` object."""
 
     code: int
     reason: str
     message: str
+    told: bool = True
 
     def __str__(self) -> str:
         return f"{self.message or self.reason} (HTTP {self.code}{f', {self.reason}' if self.reason else ''})"
@@ -190,7 +193,7 @@ def _refused(response: urllib3.BaseHTTPResponse, where: str) -> Exception:
             where=where,
             hint="renew the credentials in the kubeconfig",
         )
-    if refusal.code in _SERVER_BUSY and not refusal.reason:
+    if refusal.code in _SERVER_BUSY and not (refusal.reason or _final(refusal)):
         return unreachable(where, RuntimeError(str(refusal)))
     if refusal.code == 500 and _SILENT_WEBHOOK in refusal.message:
         return Unreachable(
@@ -201,6 +204,12 @@ def _refused(response: urllib3.BaseHTTPResponse, where: str) -> Exception:
     return Refused(refusal)
 
 
+def _final(refusal: Refusal) -> bool:
+    """A 500 without a reason that asking again will not change: a second budget over a pod, a field of no schema."""
+    passing = any(words in refusal.message for words in _STORE_BUSY)
+    return refusal.code == 500 and refusal.told and bool(refusal.message) and not passing
+
+
 def _refusal(response: urllib3.BaseHTTPResponse) -> Refusal:
     body = response.data.decode(errors="replace")
     try:
@@ -208,7 +217,7 @@ def _refusal(response: urllib3.BaseHTTPResponse) -> Refusal:
     except ValueError:
         status = None
     if not isinstance(status, dict) or status.get("kind") != "Status":
-        return Refusal(response.status, "", body.strip()[:300] or str(response.reason or ""))
+        return Refusal(response.status, "", body.strip()[:300] or str(response.reason or ""), told=False)
     return Refusal(response.status, str(status.get("reason") or ""), str(status.get("message") or ""))
 
 

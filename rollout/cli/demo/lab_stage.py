@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.control.tools import charts, require
 from lab.lifecycle import down, up
 from lab.load.process import RunningLoad, from_outside, load_argv
-from lab.sitecopy import copy_site
+from lab.sitecopy import copy_site, with_upstream_metallb
 from rollout.adapters.kube.api import connect
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.cli.demo.record import RecordedHosts, RecordedSwitches
@@ -48,19 +49,27 @@ class LabStage:
 
 @dataclass(frozen=True, slots=True)
 class LabTheatre:
-    """Each stage is the lab site of the inventory under its own name, in the user's state folder."""
+    """Each stage is the lab site of the inventory under its own name, in the user's state folder.
+
+    ``real``: upstream's control plane and MetalLB, with MetalLB's own chart.
+    """
 
     say: Callable[[str], None]
+    real: bool = False
 
     @contextmanager
     def stage(self) -> Iterator[LabStage]:
+        if self.real:
+            require(load_site(LAB_SITE).kubernetes.version)
         folder = demo_folder()
         _clear(folder)
         copy_site(LAB_SITE, folder, name="demo", loopback=DEMO_LOOPBACK)
+        if self.real:
+            with_upstream_metallb(folder, charts("metallb"))
         try:
             started = time.monotonic()
             site = load_site(folder)
-            up(site, progress=self.say)
+            up(site, progress=self.say, real=self.real)
             yield _staged(site, time.monotonic() - started)
         finally:
             _clear(folder)

@@ -1,0 +1,24 @@
+"""Listening inside a lab host while the server itself runs in the daemon."""
+
+from __future__ import annotations
+
+import socket
+
+from lab import netns
+
+_IP_FREEBIND = 15
+"""Linux: bind to an address that is not there yet. A pod's address comes a moment after the pod."""
+
+
+def listen(namespace: str, address: str, port: int) -> socket.socket:
+    """Raises OSError when the port is taken in that namespace."""
+
+    def make() -> socket.socket:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_IP, _IP_FREEBIND, 1)
+        sock.bind((address, port))
+        sock.listen(64)
+        return sock
+
+    return netns.within(namespace, make)
