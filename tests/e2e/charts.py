@@ -82,10 +82,6 @@ class Rig:
     api: KubeApi
     major: str = "4"
 
-    def on(self, site: Site) -> Rig:
-        """The same cluster, for another site's roles."""
-        return replace(self, site=replace(site, kubernetes=self.site.kubernetes))
-
     def role(self, subject: str) -> SubjectRole:
         return roles_of(self.site)[subject]
 
