@@ -87,6 +87,9 @@ def _hint(error: errors.Error, words: str) -> str:
         return (
             "the object belongs to somebody else: remove it, or hand it to this release by Helm's annotations"
         )
-    if isinstance(error, errors.FailedToRenderChartError) or "executing " in words:
+    if "conflict occurred while applying" in words:
+        return "whoever it names has changed what the chart says: take that back (kubectl edit), then `rackroll resume`"
+    unfit = "executing " in words or "don't meet the specifications of the schema" in words
+    if isinstance(error, errors.FailedToRenderChartError) or unfit:
         return "the chart does not take these values in this version: compare its values.yaml"
     return "fix the cause, then `rackroll resume`"

@@ -7,6 +7,7 @@ next releases of those branches, and the adapter stamps them, as Istio's own rel
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,12 @@ METALLB = ("0.15.3", "0.16.1")
 UNANSWERED = "--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook"
 """For an API server whose cluster is KWOK's: what the charts' webhooks name never answers there, and they say Fail."""
 
+OFTEN = "--horizontal-pod-autoscaler-sync-period=2s"
+"""An autoscaler keeps its minimum without any metric, at its next look."""
+
+LINKERD = "RACKROLL_LINKERD_CHARTS"
+"""Linkerd's module cannot be had from the module proxy: whoever has its charts (with ``partials``) names the folder."""
+
 _FAMILIES = {
     ("istio", "1.30"): "istio-1.30",
     ("istio", "1.31"): "istio-1.31",
@@ -46,6 +53,7 @@ _KINDS = {
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{0}/poddisruptionbudgets/{1}",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{0}/horizontalpodautoscalers/{1}",
     "Service": "/api/v1/namespaces/{0}/services/{1}",
+    "Secret": "/api/v1/namespaces/{0}/secrets/{1}",
     "ConfigMap": "/api/v1/namespaces/{0}/configmaps/{1}",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{1}",
 }
@@ -59,6 +67,8 @@ def helm(major: str = "4") -> Path:
 
 def source(product: str, version: str) -> ChartSource:
     """The folder of upstream's charts that this version is stamped on."""
+    if product == "linkerd":
+        return ChartSource(ChartSourceKind.PATH, os.environ[LINKERD])
     minor = version.rpartition(".")[0]
     return ChartSource(ChartSourceKind.PATH, str(charts(_FAMILIES[product, minor])))
 
@@ -71,10 +81,6 @@ class Rig:
     cluster: RealCluster
     api: KubeApi
     major: str = "4"
-
-    def on(self, site: Site) -> Rig:
-        """The same cluster, for another site's roles."""
-        return replace(self, site=replace(site, kubernetes=self.site.kubernetes))
 
     def role(self, subject: str) -> SubjectRole:
         return roles_of(self.site)[subject]
@@ -104,7 +110,7 @@ class Rig:
             step.release,
             step.namespace,
             step.chart,
-            version,
+            role.chart_version(step, version),
             role.values(step, version, data_plane),
         )
 
@@ -165,7 +171,7 @@ def until(true: Callable[[], bool], what: str, every: float = 0.1) -> None:
 @contextmanager
 def rig(folder: Path, site: Site, *flags: str, major: str = "4") -> Iterator[Rig]:
     """A cluster with the site's nodes. ``flags`` are the API server's, ``major`` is Helm's."""
-    with real_cluster(folder, kube_apiserver=list(flags)) as cluster:
+    with real_cluster(folder, kube_apiserver=list(flags), kube_controller_manager=[OFTEN]) as cluster:
         here = replace(site, kubernetes=Kubernetes(cluster.kubeconfig, None, "1.35"))
         api = connect(here.kubernetes)
         cluster.add_nodes(api, {node.name: {} for node in here.nodes})

@@ -17,7 +17,16 @@ pytestmark = pytest.mark.real
 SITE = sites.istio(data_plane=DataPlane.AMBIENT, version=ISTIO[0])
 GATEWAY = SITE.meshes[0].gateways[0]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-VALIDATORS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+BUNDLE = "cm9vdA=="
+WRITTEN = {
+    f"{ADMISSION}/validatingwebhookconfigurations/istiod-default-validator": "pilot-discovery",
+    f"{ADMISSION}/validatingwebhookconfigurations/istio-validator-istio-system": "pilot-discovery",
+    f"{ADMISSION}/mutatingwebhookconfigurations/istio-sidecar-injector": "pilot-discovery",
+    f"{ADMISSION}/validatingwebhookconfigurations/metallb-webhook-configuration": "controller",
+}
+"""Which webhook configuration is written to by which program beside Helm."""
+
 STAYING = {
     "gateway": (GATEWAY.namespace, f"app={GATEWAY.name}", len(SITE.gateway_nodes)),
     "cni": ("istio-system", "k8s-app=istio-cni-node", len(SITE.nodes)),
@@ -33,9 +42,9 @@ class Upgrade:
         self.real = real
         self._install(0)
         self.pods = {name: real.ready_pods(*where) for name, where in STAYING.items()}
-        self.crds = crds(real)
+        self.crds, self.pools = crds(real), pools(real)
         self.istiods = real.ready_pods("istio-system", "app=istiod", 2)
-        as_istiod_writes(real)
+        as_controllers_write(real)
         self._install(1)
 
     def _install(self, which: int) -> None:
@@ -73,6 +82,14 @@ def test_crds_are_upgraded_in_place_and_none_is_made_anew(upgrade: Upgrade) -> N
     for name, properties in changed.items():
         assert generation(after[name]) > generation(upgrade.crds[name]), name
         assert schemas(after[name]) == properties, name
+
+
+def test_metallbs_crds_move_and_the_sites_pools_and_peers_are_the_same_objects(upgrade: Upgrade) -> None:
+    after = {name: crd for name, crd in crds(upgrade.real).items() if name.endswith("metallb.io")}
+    moved = [name for name in after if name not in upgrade.crds or generation(after[name]) > 1]
+    assert "bgppeers.metallb.io" in moved
+    assert upgrade.pools
+    assert pools(upgrade.real) == upgrade.pools
 
 
 def test_crds_carry_the_new_charts_label(upgrade: Upgrade) -> None:
@@ -119,23 +136,22 @@ def test_a_gateway_that_is_evicted_comes_back_new_and_the_others_stay(upgrade: U
     assert labels["helm.sh/chart"] == f"gateway-{ISTIO[1]}"
 
 
-def test_what_istiod_wrote_into_its_webhooks_survives_the_upgrade(upgrade: Upgrade) -> None:
-    """istiod fills in the CA bundle and closes the validator; Helm 4 applies server-side and could conflict."""
-    for name in ("istiod-default-validator", "istio-validator-istio-system"):
-        (webhook,) = upgrade.real.api.get(f"{VALIDATORS}/{name}")["webhooks"]
-        assert webhook["clientConfig"]["caBundle"] == "cm9vdA==", name
-        assert webhook["failurePolicy"] == "Fail", name
+def test_what_controllers_wrote_into_their_webhooks_survives_the_upgrade(upgrade: Upgrade) -> None:
+    """istiod closes its validators, and both fill in a CA bundle; Helm 4 applies server-side and could conflict."""
+    for path in WRITTEN:
+        for webhook in upgrade.real.api.get(path)["webhooks"]:
+            assert webhook["clientConfig"]["caBundle"] == BUNDLE, path
+            assert webhook["failurePolicy"] == "Fail", path
 
 
-def as_istiod_writes(real: Rig) -> None:
-    """As its webhook controller does once it serves: by an update of its own, under its own name."""
-    for name in ("istiod-default-validator", "istio-validator-istio-system"):
-        found = real.api.get(f"{VALIDATORS}/{name}")
+def as_controllers_write(real: Rig) -> None:
+    """As istiod and MetalLB's controller do once they serve: an update of their own, under their own names."""
+    for path, writer in WRITTEN.items():
+        found = real.api.get(path)
         for webhook in found["webhooks"]:
-            webhook["clientConfig"]["caBundle"] = "cm9vdA=="
+            webhook["clientConfig"]["caBundle"] = BUNDLE
             webhook["failurePolicy"] = "Fail"
-        query = {"fieldManager": "pilot-discovery"}
-        real.api.request("PUT", f"{VALIDATORS}/{name}", query=query, body=found)
+        real.api.request("PUT", path, query={"fieldManager": writer}, body=found)
 
 
 def replaced(upgrade: Upgrade) -> bool:
@@ -150,6 +166,13 @@ def names(pods: dict[str, Object]) -> set[str]:
 def crds(real: Rig) -> dict[str, Object]:
     found = real.api.get(CRDS)["items"]
     return {item["metadata"]["name"]: item for item in found}
+
+
+def pools(real: Rig) -> dict[str, str]:
+    """What the site's own objects of MetalLB are called, by UID."""
+    kinds = ("v1beta1/ipaddresspools", "v1beta2/bgppeers", "v1beta1/bgpadvertisements", "v1beta1/bfdprofiles")
+    found = [item for kind in kinds for item in real.api.get(f"/apis/metallb.io/{kind}")["items"]]
+    return {item["metadata"]["uid"]: item["metadata"]["name"] for item in found}
 
 
 def generation(crd: Object) -> int:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from rollout.model.site import Gateway
-from tests.e2e.charts import ISTIO, METALLB, UNANSWERED, Rig, data, environment, image, rig, until
+from rollout.errors import StepFailed
+from rollout.model.site import ChartSource, ChartSourceKind, Gateway
+from tests.e2e.charts import ISTIO, METALLB, UNANSWERED, Rig, data, environment, image, rig, source, until
 from tests.unit.sites import site
 
 pytestmark = pytest.mark.real
@@ -168,6 +175,47 @@ def test_what_is_installed_as_asked_gets_no_second_revision(real: Rig) -> None:
         for step in real.steps(subject):
             before = next(s for s in real.charts.releases() if s.release == step.release)
             assert real.install(subject, step.release, version) == before
+
+
+def test_a_repository_with_a_newer_chart_gives_the_one_that_was_asked_for(real: Rig, tmp_path: Path) -> None:
+    """Over HTTP, as a production site has it; both minors are there."""
+    with repository(real, tmp_path, "gateway") as location:
+        place = {
+            "release": "trial",
+            "namespace": "trial",
+            "source": ChartSource(ChartSourceKind.HTTP, location),
+        }
+        values = {"service": {"type": "None"}, "nodeSelector": {"nowhere": "true"}}
+        request = replace(real.request("istio", GATEWAY.name, OLD), values=values, **place)  # type: ignore[arg-type]
+        assert real.charts.install(request).version == OLD
+        absent = replace(request, version="1.30.99")
+        with pytest.raises(StepFailed, match=r"1\.30\.99"):
+            real.charts.install(absent)
+        assert real.charts.install(replace(request, version=NEW)).version == NEW
+    assert real.charts.remove("trial", "trial")
+
+
+@contextmanager
+def repository(real: Rig, folder: Path, chart: str) -> Iterator[str]:
+    """A chart repository on this machine, with every version of the chart that there is."""
+    for version in ISTIO:
+        stamp = ["--version", version, "--app-version", version, "--destination", str(folder)]
+        real.helm("package", str(Path(source("istio", version).location) / chart), *stamp)
+    real.helm("repo", "index", str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
 
 
 def allowed(real: Rig, namespace: str, name: str) -> int:

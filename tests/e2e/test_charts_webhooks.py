@@ -65,6 +65,7 @@ def test_an_open_injector_lets_gateways_start_and_helm_4_then_names_who_opened_i
     with pytest.raises(StepFailed, match=r'conflict.* with "by-hand"') as caught:
         real.install("istio", "istiod", ISTIO[-1], ISTIO[0])
     assert "failurePolicy" in caught.value.message
+    assert "take that back" in caught.value.hint
 
 
 def complaints(real: Rig) -> list[str]:

@@ -203,6 +203,27 @@ def test_an_uninstall_that_helm_refuses_is_told_in_its_words() -> None:
         charts(helm).remove("kube-system", "preflight")
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            'UPGRADE FAILED: conflict occurred while applying object /x: conflicts with "by-hand": .spec.x',
+            "take that back",
+        ),
+        (
+            "values don't meet the specifications of the schema(s) in the following chart(s): gateway: x",
+            "compare its values",
+        ),
+    ],
+)
+def test_what_helm_says_of_a_conflict_or_of_a_schema_has_a_next_step(words: str, hint: str) -> None:
+    helm = ScriptedHelm()
+    helm.fail["upgrade"] = errors.Error(1, b"", f"Error: {words}".encode())
+    with pytest.raises(StepFailed) as caught:
+        charts(helm).install(REQUEST)
+    assert hint in caught.value.hint
+
+
 def test_helms_words_reach_the_operator_without_its_chatter() -> None:
     helm = ScriptedHelm()
     noise = b"WARNING: Kubernetes configuration file is group-readable.\nI1123 05:00:00.0 1 x.go:1] hello\n"

@@ -3,13 +3,21 @@ istiod{{ with .Values.revision }}-{{ . }}{{ end }}
 {{- end }}
 
 {{- define "istiod.selector" -}}
+{{- if .Values.revision -}}
 app: istiod
+istio.io/rev: {{ .Values.revision | quote }}
+{{- else -}}
 istio: pilot
+{{- end }}
+{{- end }}
+
+{{- define "istiod.pods" -}}
+app: istiod
+{{ if .Values.revision }}istio.io/rev: {{ .Values.revision | quote }}{{ else }}istio: pilot{{ end }}
 {{- end }}
 
 {{- define "istiod.labels" -}}
-{{ include "istiod.selector" . }}
-istio.io/rev: {{ .Values.revision | default "default" }}
+istio.io/rev: {{ .Values.revision | default "default" | quote }}
 app.kubernetes.io/name: istiod
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
