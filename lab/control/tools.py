@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rollout.adapters.helm_program import cache_folder
+from rollout.adapters.helm_program import tools_folder, version_numbers
 from rollout.errors import RackrollError
 
 _ANSWER_WITHIN = 20.0  # seconds, for a program to say its version
@@ -164,7 +164,7 @@ def require(minor: str) -> None:
         names = " ".join(missing)
         raise ToolMissing(
             f"upstream's programs are not built: {', '.join(missing)}",
-            where=str(cache_folder() / "tools"),
+            where=str(tools_folder()),
             hint=f'`make tools ARGS="{names}"` builds them from their Go modules, once, in some minutes',
         )
 
@@ -183,7 +183,7 @@ def fitting(family: Family, program: Program) -> Path | None:
 
 def folder(family: Family) -> Path:
     """Where builds of this family are kept, one folder per version; outside the repository."""
-    return cache_folder() / "tools" / family.name
+    return tools_folder() / family.name
 
 
 def charts(family: str) -> Path:
@@ -207,12 +207,8 @@ def _present(name: str) -> Iterator[Path]:
 
 def _built(family: Family, program: str) -> Path | None:
     """The newest build; versions of one family differ in their patch number only."""
-    found = sorted(folder(family).glob(f"v*/{program}"), key=lambda path: _numbers(path.parent.name))
+    found = sorted(folder(family).glob(f"v*/{program}"), key=lambda path: version_numbers(path.parent.name))
     return found[-1] if found else None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 @cache

@@ -283,7 +283,7 @@ def test_helm_is_found_on_path_then_in_our_cache_then_asked_for(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(StepFailed, match="no helm program"):
         helm_program()
-    cached = tmp_path / "cache" / "rackroll" / "bin" / "helm"
+    cached = tmp_path / "cache" / "rackroll" / "tools" / "helm-4" / "v4.2.4" / "helm"
     on_path = tmp_path / "bin" / "helm"
     for program in (cached, on_path):
         program.parent.mkdir(parents=True)
