@@ -1,13 +1,18 @@
 # rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
-.PHONY: help demo test e2e bench bench-real chaos crash lint lab-up lab-down helm clean venv lab-tools tools contract
+.PHONY: help demo demo-real test e2e bench bench-real chaos crash lint lab-up lab-down helm clean venv lab-tools tools contract
 
 PYTHON ?= python3
 SITE ?= inventory/lab
 ARGS ?=
+E2E_TOOLS = kube-1.35 etcd kwok metallb metallb-0.15 istio-1.30 istio-1.31 helm-4 helm-3
 export PYTHON
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+demo-real: lab-tools ## the same demo on upstream's Kubernetes and MetalLB, built once in some minutes
+	@.venv/bin/python scripts/get-tools.py kube-1.35 etcd metallb
+	@.venv/bin/rackroll demo --real $(ARGS)
 
 demo: lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses no request (ARGS="-o json")
 	@.venv/bin/rackroll demo $(ARGS)
@@ -15,8 +20,8 @@ demo: lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses
 test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 	@scripts/run-tests $(ARGS)
 
-e2e: venv ## the engine on a real control plane: 1,000 KWOK nodes in 40 racks (needs `make tools`; ARGS=tests/e2e/test_...)
-	@.venv/bin/python scripts/get-tools.py kube-1.35 etcd kwok
+e2e: lab-tools ## upstream's own programs: contract, 1,000 KWOK nodes, charts, MetalLB in the lab (ARGS=tests/e2e/test_...)
+	@.venv/bin/python scripts/get-tools.py $(E2E_TOOLS)
 	@scripts/run-e2e $(ARGS)
 
 lint: venv ## ruff, mypy strict, import contracts
@@ -31,7 +36,7 @@ lab-up: lab-tools ## start the embedded lab of SITE (inventory/lab)
 lab-down: venv ## stop it and leave nothing behind
 	@.venv/bin/rackroll lab down -i $(SITE)
 
-helm: ## find Helm, or build it into ~/.cache/rackroll
+helm: venv ## find Helm, or build it into ~/.cache/rackroll
 	@scripts/get-helm
 
 tools: venv ## build upstream's Kubernetes, etcd, KWOK, MetalLB ... from Go modules (ARGS="kube-1.35 etcd" for some)
