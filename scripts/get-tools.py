@@ -71,7 +71,8 @@ def main(names: Sequence[str]) -> None:
         sys.exit(f"no such family: {', '.join(unknown)}\n  next: choose from {', '.join(FAMILIES)}")
     jobs = [job for name in names or FAMILIES if (job := _job(FAMILIES[name])).programs or job.charts_missing]
     if not jobs:
-        _say("everything is there")
+        if not names:
+            _say("everything is there")
         return
     _require_go()
     _download(jobs)
