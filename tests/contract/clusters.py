@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.control.plane import API
+from lab.control.tools import FAMILIES
 from lab.kube.api.routes import version_info
 from lab.kube.cluster import Cluster, assemble, write_kubeconfig
 from lab.kube.kubelet import SimulatedKubelet
@@ -41,8 +42,12 @@ def target(environment: Mapping[str, str], folder: Path) -> AbstractContextManag
         return nullcontext(Target(Path(environment["RACKROLL_CONTRACT_KUBECONFIG"]), simulated=False))
     if name == SIMULATED:
         return simulated(folder)
-    assert name.startswith(REAL), f"RACKROLL_CONTRACT is {SIMULATED} or {REAL}<minor>, not {name!r}"
-    return real(folder, name.removeprefix(REAL))
+    minor = name.removeprefix(REAL)
+    known = f"kube-{minor}" in FAMILIES and name.startswith(REAL)
+    assert known, (
+        f"RACKROLL_CONTRACT is {SIMULATED} or {REAL}1.35 or another minor of `make tools`, not {name!r}"
+    )
+    return real(folder, minor)
 
 
 @contextmanager
