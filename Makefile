@@ -15,7 +15,7 @@ demo: lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses
 test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 	@scripts/run-tests $(ARGS)
 
-e2e: venv ## the engine on a real control plane: 1,000 KWOK nodes in 40 racks (needs `make tools`; ARGS=tests/e2e/test_...)
+e2e: venv ## the engine on a real control plane: 1,000 KWOK nodes in 40 racks (builds what is missing; ARGS="-k rights")
 	@.venv/bin/python scripts/get-tools.py kube-1.35 etcd kwok
 	@scripts/run-e2e $(ARGS)
 
