@@ -36,17 +36,21 @@ def as_markdown(rows: list[Row], repeat: int) -> str:
 
 
 def _where(repeat: int) -> str:
+    return f"{machine()}; median of {repeat}."
+
+
+def machine() -> str:
     load = os.getloadavg()[0]
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} CPUs "
-        f"({platform.machine()}), load average {load:.1f}; median of {repeat}."
+        f"({platform.machine()}), load average {load:.1f}"
     )
 
 
-def write(figures: str) -> Path:
+def write(figures: str, begin: str = BEGIN) -> Path:
     """Raises ValueError if the page has lost its marks."""
     text = PAGE.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN, 1)
+    head, rest = text.split(begin, 1)
     _, tail = rest.split(END, 1)
-    PAGE.write_text(f"{head}{BEGIN}\n{figures}\n{END}{tail}", encoding="utf-8")
+    PAGE.write_text(f"{head}{begin}\n{figures}\n{END}{tail}", encoding="utf-8")
     return PAGE

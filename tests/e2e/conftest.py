@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.rights import grant, runner_rules
 from tests.e2e.stage import Stage, audited, pilot_agent
-from tests.real.cluster import real_cluster
+from tests.real.cluster import PATIENT, PATIENT_LEASE_SECONDS, real_cluster
 from tests.real.fleet import ADMISSION, Fleet, Sized, fleet_of, populate, real_site
 from tests.real.witness import Witness
 from tests.real.world import PlayedHelm
@@ -42,7 +42,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, hands: ThreadPoolExecutor) -
     with pytest.MonkeyPatch.context() as patch:
         pilot_agent(folder / "bin", patch)
         flags = [*ADMISSION, *audited(folder, RUNNER)]
-        with real_cluster(folder / "cluster", kube_apiserver=flags) as cluster:
+        with real_cluster(
+            folder / "cluster",
+            lease_seconds=PATIENT_LEASE_SECONDS,
+            kube_apiserver=flags,
+            kube_controller_manager=PATIENT,
+        ) as cluster:
             fleet = fleet_of(cluster, real_site(folder / "site", SIZE, cluster.kubeconfig))
             populate(
                 fleet, BEFORE, workers=len(fleet.site.nodes) - len(fleet.site.gateway_nodes), tenants=200

@@ -18,30 +18,14 @@ def runner_rules() -> list[Rule]:
     return _rules("rackroll-runner")
 
 
+def charts_rules() -> list[Rule]:
+    return _rules("rackroll-charts")
+
+
 def _rules(name: str) -> list[Rule]:
     documents = [d for d in yaml.safe_load_all(MANIFEST.read_text()) if d["metadata"]["name"] == name]
     rules: list[Rule] = documents[0]["rules"]
     return rules
-
-
-def rights(rules: list[Rule]) -> list[tuple[str, str, str]]:
-    """(verb, resource, group), one by one."""
-    return [
-        (verb, resource, group)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    ]
-
-
-def without(rules: list[Rule], missing: tuple[str, str, str]) -> list[Rule]:
-    """Every right of ``rules`` as a rule of its own, but for one."""
-    return [
-        {"apiGroups": [group], "resources": [resource], "verbs": [verb]}
-        for verb, resource, group in rights(rules)
-        if (verb, resource, group) != missing
-    ]
 
 
 def grant(api: KubeApi, user: str, rules: list[Rule]) -> None:

@@ -15,7 +15,7 @@ from rollout.adapters.kube.api import APPLY, MERGE, KubeApi, Refused, connect, f
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.adapters.kube.marks import Mark, Patch, clear_mark, read_marks, set_mark, setter
 from rollout.adapters.kube.proxies import proxy_kind, proxy_states
-from rollout.adapters.kube.reading import listed, parsed
+from rollout.adapters.kube.reading import collected, listed, parsed
 from rollout.adapters.kube.resources import Resources
 from rollout.adapters.kube.view import DeploymentView, NodeView, PodView, SliceView, condition
 from rollout.errors import StepFailed
@@ -74,8 +74,12 @@ class KubeCluster:
             raise failed(refused, self._api.where, f"cannot read node {name}") from None
 
     def proxies(self, node: str | None = None) -> tuple[ProxyState, ...]:
-        pods = self._list(PodView, "/api/v1/pods", **_only("spec.nodeName", node))
-        return proxy_states(self._site, self._roles, pods)
+        query = _only("spec.nodeName", node)
+        found = collected(self._api, PodView, "/api/v1/pods", query, self._proxy)
+        return tuple(sorted(found, key=lambda state: (state.namespace, state.pod)))
+
+    def _proxy(self, pod: PodView) -> ProxyState | None:
+        return next(iter(proxy_states(self._site, self._roles, (pod,))), None)
 
     def agents(self, node: str | None = None, subject: str | None = None) -> tuple[AgentState, ...]:
         """Per component one list by its labels; in an order that does not depend on the server."""

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rollout.adapters.kube.api import KubeApi, Refused, failed
+from rollout.adapters.kube.api import JsonObject, KubeApi, Refused, failed
 from rollout.adapters.kube.watch import GONE
 from rollout.errors import Unreachable
 
+T = TypeVar("T")
 V = TypeVar("V", bound=BaseModel)
 PAGE = 500
 """Objects in one answer, as kubectl asks for them."""
 
 
 def listed(api: KubeApi, view: type[V], path: str, **query: str) -> tuple[V, ...]:
-    """With a selector in one answer, all of them page by page: 5,000 pods at once are 200 MB of JSON on our side.
+    return collected(api, view, path, query, lambda item: item)
 
-    A selection is not paged, because servers before 1.34 answer a page from etcd and not from memory: they would read
+
+def collected(
+    api: KubeApi, view: type[V], path: str, query: Mapping[str, str], make: Callable[[V], T | None]
+) -> tuple[T, ...]:
+    """What ``make`` makes of each object, without what it makes nothing of; no more than a page is held meanwhile.
+
+    A selection comes in one answer and all objects page by page: 5,000 pods at once would be held three times over. A
+    selection is not paged, because servers before 1.34 answer a page from etcd and not from memory: they would read
     every pod there is to find one node's.
     """
+
+    def made(answer: JsonObject) -> Iterator[T]:
+        for item in answer.get("items") or []:
+            value = make(parsed(api, view, item))
+            if value is not None:
+                yield value
+
     try:
-        return tuple(_all(api, view, path, query)) if query else _paged(api, view, path)
+        return tuple(made(api.get(path, **query))) if query else _paged(api, path, made)
     except Refused as refused:
         raise failed(refused, api.where, f"cannot list {path}") from None
 
 
-def _paged(api: KubeApi, view: type[V], path: str) -> tuple[V, ...]:
+def _paged(api: KubeApi, path: str, made: Callable[[JsonObject], Iterator[T]]) -> tuple[T, ...]:
     """All pages show the moment of the first; a server that has forgotten it (410) is asked for everything at once."""
-    found: list[V] = []
+    found: list[T] = []
     query = {"limit": str(PAGE)}
     while True:
         try:
@@ -38,17 +53,12 @@ def _paged(api: KubeApi, view: type[V], path: str) -> tuple[V, ...]:
         except Refused as refused:
             if refused.refusal.code != GONE:
                 raise
-            return tuple(_all(api, view, path, {}))
-        found += (parsed(api, view, item) for item in page.get("items") or [])
+            return tuple(made(api.get(path)))
+        found += made(page)
         more = (page.get("metadata") or {}).get("continue")
         if not more:
             return tuple(found)
         query["continue"] = str(more)
-
-
-def _all(api: KubeApi, view: type[V], path: str, query: Mapping[str, str]) -> Iterator[V]:
-    for item in api.get(path, **query).get("items") or []:
-        yield parsed(api, view, item)
 
 
 def read(api: KubeApi, view: type[V], path: str) -> V:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from rollout.adapters.kube.agents import OVER, evictable
 from rollout.adapters.kube.api import KubeApi, connect
 from rollout.adapters.kube.proxies import proxy_states
-from rollout.adapters.kube.reading import listed, read
+from rollout.adapters.kube.reading import collected, listed, read
 from rollout.adapters.kube.view import Meta, PodSpec, PodView, View, condition
 from rollout.model.image import canonical
 from rollout.model.role import SubjectRole
@@ -40,15 +40,14 @@ class KubeWorkloads:
 
     def pods(self, node: str | None = None) -> tuple[PodState, ...]:
         query = {"fieldSelector": f"spec.nodeName={node}"} if node else {}
-        views = [
-            pod for pod in listed(self._api, _Pod, "/api/v1/pods", **query) if pod.status.phase not in OVER
-        ]
-        proxies = {
-            (proxy.namespace, proxy.pod): (proxy.mesh, proxy.version)
-            for proxy in proxy_states(self._site, self._roles, views)
-        }
-        states = (_pod(view, proxies.get((view.metadata.namespace, view.metadata.name))) for view in views)
+        states = collected(self._api, _Pod, "/api/v1/pods", query, self._state)
         return tuple(sorted(states, key=lambda state: (state.namespace, state.name)))
+
+    def _state(self, view: _Pod) -> PodState | None:
+        if view.status.phase in OVER:
+            return None
+        proxies = proxy_states(self._site, self._roles, (view,))
+        return _pod(view, (proxies[0].mesh, proxies[0].version) if proxies else None)
 
     def budgets(self) -> tuple[Budget, ...]:
         views = listed(self._api, _BudgetView, "/apis/policy/v1/poddisruptionbudgets")
