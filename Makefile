@@ -16,7 +16,7 @@ test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 	@scripts/run-tests $(ARGS)
 
 e2e: venv ## the engine on a real control plane: 1,000 KWOK nodes in 40 racks (needs `make tools`; ARGS=tests/e2e/test_...)
-	@.venv/bin/python scripts/get-tools.py kube-1.35 etcd kwok
+	@.venv/bin/python scripts/get-tools.py kube-1.35 etcd kwok helm-4 helm-3 istio-1.30 istio-1.31 metallb-0.15 metallb
 	@scripts/run-e2e $(ARGS)
 
 lint: venv ## ruff, mypy strict, import contracts
