@@ -96,7 +96,7 @@ def test_a_quiet_watch_hears_how_far_it_is_before_it_ends(api: Api, space: str) 
     path = f"/api/v1/namespaces/{space}/configmaps"
     version = api.get(path, labelSelector="x=y")["metadata"]["resourceVersion"]
     events = api.lines(
-        path, resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds="4", labelSelector="x=y"
+        path, resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds="3", labelSelector="x=y"
     )
     assert {event["type"] for event in events} == {"BOOKMARK"}
     meta = events[-1]["object"]["metadata"]
@@ -108,5 +108,5 @@ def test_a_quiet_watch_hears_how_far_it_is_before_it_ends(api: Api, space: str) 
 def test_who_does_not_ask_for_bookmarks_gets_none(api: Api, space: str) -> None:
     path = f"/api/v1/namespaces/{space}/configmaps"
     version = api.get(path)["metadata"]["resourceVersion"]
-    events = api.lines(path, resourceVersion=version, timeoutSeconds="4", labelSelector="x=y")
+    events = api.lines(path, resourceVersion=version, timeoutSeconds="3", labelSelector="x=y")
     assert events == []
