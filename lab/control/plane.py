@@ -12,51 +12,19 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import netns
 from lab.control.certificates import Certificates, Pair
+from lab.control.flags import API, CONTROLLERS, ETCD, LOOPBACK, SCHEDULER, PlaneSpec, Ports, arguments
 from lab.control.process import Running
 from lab.control.tools import find
 from lab.kube.credentials import write_atomically
 from rollout.errors import RackrollError
 
 _READY_WITHIN = 90.0  # seconds; two cores that also build may take most of a minute
-LOOPBACK = "127.0.0.1"
-API, CONTROLLERS, SCHEDULER, ETCD = (
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "etcd",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    api: int
-    etcd: int
-    etcd_peer: int
-    controllers: int
-    scheduler: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlaneSpec:
-    """Where and what. ``folder`` keeps certificates, data, logs and kubeconfigs, also over a restart.
-
-    ``address`` is where the API server listens; with a ``namespace`` all programs run in that network namespace.
-    ``flags`` are added to a program's own, by program name.
-    """
-
-    folder: Path
-    minor: str = "1.35"
-    address: str = LOOPBACK
-    namespace: str | None = None
-    ports: Ports | None = None
-    flags: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class ControlPlane:
@@ -138,20 +106,9 @@ class ControlPlane:
         return self.write_kubeconfig(self.spec.folder / f"user-{user}.kubeconfig", pair)
 
     def _launch(self, name: str, program: Path) -> None:
-        argv = [str(program), *self._arguments(name), *self.spec.flags.get(name, ())]
+        argv = [str(program), *arguments(name, self.spec, self.ports, self.certificates)]
         log = self.spec.folder / "logs" / f"{name}.log"
         self._running[name] = Running(name, argv, log, self.spec.namespace)
-
-    def _arguments(self, name: str) -> Sequence[str]:
-        match name:
-            case "etcd":
-                return _etcd(self.spec, self.ports, self.certificates)
-            case "kube-apiserver":
-                return _api(self.spec, self.ports, self.certificates)
-            case "kube-controller-manager":
-                return _controllers(self.spec, self.ports, self.certificates)
-            case _:
-                return _scheduler(self.spec, self.ports)
 
     def _await_api(self) -> None:
         self._await("/readyz")
@@ -225,81 +182,6 @@ def _kubeconfig(certificates: Certificates, pair: Pair, server: str) -> str:
         },
         indent=1,
     )
-
-
-def _etcd(spec: PlaneSpec, ports: Ports, certificates: Certificates) -> list[str]:
-    client, peer = f"https://{LOOPBACK}:{ports.etcd}", f"http://{LOOPBACK}:{ports.etcd_peer}"
-    server = certificates.server
-    return [
-        f"--data-dir={spec.folder / 'etcd'}",
-        f"--listen-client-urls={client}",
-        f"--advertise-client-urls={client}",
-        f"--listen-peer-urls={peer}",
-        f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=default={peer}",
-        f"--cert-file={server.certificate}",
-        f"--key-file={server.key}",
-        f"--trusted-ca-file={certificates.authority.certificate}",
-        "--client-cert-auth",
-        "--unsafe-no-fsync",
-        "--log-level=warn",
-    ]
-
-
-def _api(spec: PlaneSpec, ports: Ports, certificates: Certificates) -> list[str]:
-    """Webhooks are dialled at their pods' own addresses: the API server's host has no kube-proxy."""
-    authority, server = certificates.authority.certificate, certificates.server
-    kubelet, etcd = certificates.pair("kubelet-client"), certificates.pair("etcd-client")
-    return [
-        f"--etcd-servers=https://{LOOPBACK}:{ports.etcd}",
-        f"--etcd-cafile={authority}",
-        f"--etcd-certfile={etcd.certificate}",
-        f"--etcd-keyfile={etcd.key}",
-        f"--bind-address={spec.address}",
-        f"--advertise-address={spec.address}",
-        f"--secure-port={ports.api}",
-        f"--tls-cert-file={server.certificate}",
-        f"--tls-private-key-file={server.key}",
-        f"--client-ca-file={authority}",
-        f"--kubelet-client-certificate={kubelet.certificate}",
-        f"--kubelet-client-key={kubelet.key}",
-        "--kubelet-preferred-address-types=InternalIP",
-        "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={certificates.accounts}",
-        f"--service-account-signing-key-file={certificates.accounts}",
-        "--service-cluster-ip-range=10.96.0.0/16",
-        "--authorization-mode=Node,RBAC",
-        "--enable-aggregator-routing=true",
-        "--endpoint-reconciler-type=none",
-        "--allow-privileged=true",
-        "--profiling=false",
-    ]
-
-
-def _controllers(spec: PlaneSpec, ports: Ports, certificates: Certificates) -> list[str]:
-    authority = certificates.authority
-    return [
-        f"--kubeconfig={spec.folder / 'controller-manager.kubeconfig'}",
-        f"--service-account-private-key-file={certificates.accounts}",
-        f"--root-ca-file={authority.certificate}",
-        f"--cluster-signing-cert-file={authority.certificate}",
-        f"--cluster-signing-key-file={authority.key}",
-        "--use-service-account-credentials=true",
-        "--leader-elect=false",
-        "--kube-api-qps=200",
-        "--kube-api-burst=400",
-        f"--bind-address={LOOPBACK}",
-        f"--secure-port={ports.controllers}",
-    ]
-
-
-def _scheduler(spec: PlaneSpec, ports: Ports) -> list[str]:
-    return [
-        f"--kubeconfig={spec.folder / 'scheduler.kubeconfig'}",
-        "--leader-elect=false",
-        f"--bind-address={LOOPBACK}",
-        f"--secure-port={ports.scheduler}",
-    ]
 
 
 def _kept_ports(spec: PlaneSpec) -> Ports:

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab.control.plane import API, ControlPlane, PlaneSpec, Ports
+from lab.control.flags import API, PlaneSpec, Ports
+from lab.control.plane import ControlPlane
 from lab.daemon import log_to
 from lab.kube.credentials import write_atomically
 from lab.kube.objects import Obj

@@ -154,10 +154,8 @@ class ProgramRun:
 
     async def _probe(self) -> None:
         """Every container with a readiness probe must pass; looked at more often than a kubelet does."""
-        machine = self._place.machine
         while True:
-            # Only processes that are there tell which namespace to look in.
-            passed = await ready(self._pod, machine, self._running[-1].inner.pid, self.address)
+            passed = await ready(self._pod, self._running[-1].inner.pid, self.address)
             self._tell(replace(self._life, ready=passed))
             await asyncio.sleep(_PROBE)
 

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from lab import netns
 from lab.kube.objects import Obj, lookup
-from lab.node.machine import Machine
 from rollout.errors import RackrollError
 
 
-async def ready(pod: Obj, machine: Machine, pid: int, address: str) -> bool:
+async def ready(pod: Obj, pid: int, address: str) -> bool:
     """Whether every readiness probe of the pod passes. ``pid`` is a process of the pod, as seen from outside."""
-    del machine
     for container in pod["spec"]["containers"]:
         probe = lookup(container, "readinessProbe", "httpGet")
         if probe is None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.control.plane import API
+from lab.control.flags import API
 from lab.control.tools import FAMILIES
 from lab.kube.api.routes import version_info
 from lab.kube.cluster import Cluster, assemble, write_kubeconfig

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.control.plane import API, CONTROLLERS, ETCD, SCHEDULER
+from lab.control.flags import API, CONTROLLERS, ETCD, SCHEDULER
 from lab.control.tools import ToolMissing, find
 from tests.contract import clusters, record
 

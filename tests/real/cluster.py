@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.control.plane import LOOPBACK, ControlPlane, PlaneSpec, running
+from lab.control.flags import LOOPBACK, PlaneSpec
+from lab.control.plane import ControlPlane, running
 from lab.control.process import Running
 from lab.control.tools import find
 from rollout.adapters.kube.api import KubeApi

@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from lab.control.certificates import CLIENTS, Certificates, Pair
-from lab.control.plane import ControlPlane, PlaneSpec
+from lab.control.flags import PlaneSpec
+from lab.control.plane import ControlPlane
 
 
 @pytest.fixture
