@@ -59,7 +59,7 @@ def arguments(name: str, spec: PlaneSpec, ports: Ports, certificates: Certificat
 
 
 def _etcd(spec: PlaneSpec, ports: Ports, certificates: Certificates) -> list[str]:
-    client, peer = f"https://{LOOPBACK}:{ports.etcd}", f"http://{LOOPBACK}:{ports.etcd_peer}"
+    client, peer = f"https://{LOOPBACK}:{ports.etcd}", f"https://{LOOPBACK}:{ports.etcd_peer}"
     server = certificates.server
     return [
         f"--data-dir={spec.folder / 'etcd'}",
@@ -72,6 +72,10 @@ def _etcd(spec: PlaneSpec, ports: Ports, certificates: Certificates) -> list[str
         f"--key-file={server.key}",
         f"--trusted-ca-file={certificates.authority.certificate}",
         "--client-cert-auth",
+        f"--peer-cert-file={server.certificate}",
+        f"--peer-key-file={server.key}",
+        f"--peer-trusted-ca-file={certificates.authority.certificate}",
+        "--peer-client-cert-auth",
         "--unsafe-no-fsync",
         "--log-level=warn",
     ]
