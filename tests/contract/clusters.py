@@ -53,7 +53,7 @@ def target(environment: Mapping[str, str], folder: Path) -> AbstractContextManag
 @contextmanager
 def real(folder: Path, minor: str) -> Iterator[Target]:
     """Upstream's control plane with four nodes of KWOK's, all Ready."""
-    with real_cluster(folder / "plane", minor) as cluster:
+    with real_cluster(folder / "plane", minor, webhooks=True) as cluster:
         kubernetes = Kubernetes(cluster.kubeconfig, None, minor)
         cluster.add_nodes(connect(kubernetes), {name: {} for name in NODES})
 

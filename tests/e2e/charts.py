@@ -32,8 +32,6 @@ from tests.real.cluster import RealCluster, real_cluster
 PATIENCE = 90.0  # seconds; nothing is asserted about time
 ISTIO = ("1.30.4", "1.31.0")
 METALLB = ("0.15.3", "0.16.1")
-UNANSWERED = "--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook"
-"""For an API server whose cluster is KWOK's: what the charts' webhooks name never answers there, and they say Fail."""
 
 OFTEN = "--horizontal-pod-autoscaler-sync-period=2s"
 """An autoscaler keeps its minimum without any metric, at its next look."""
@@ -169,9 +167,9 @@ def until(true: Callable[[], bool], what: str, every: float = 0.1) -> None:
 
 
 @contextmanager
-def rig(folder: Path, site: Site, *flags: str, major: str = "4") -> Iterator[Rig]:
-    """A cluster with the site's nodes. ``flags`` are the API server's, ``major`` is Helm's."""
-    with real_cluster(folder, kube_apiserver=list(flags), kube_controller_manager=[OFTEN]) as cluster:
+def rig(folder: Path, site: Site, *, webhooks: bool = False, major: str = "4") -> Iterator[Rig]:
+    """A cluster with the site's nodes. What the charts' webhooks name never answers there; ``major`` is Helm's."""
+    with real_cluster(folder, webhooks=webhooks, kube_controller_manager=[OFTEN]) as cluster:
         here = replace(site, kubernetes=Kubernetes(cluster.kubeconfig, None, "1.35"))
         api = connect(here.kubernetes)
         cluster.add_nodes(api, {node.name: {} for node in here.nodes})

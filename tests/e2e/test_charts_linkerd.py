@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from rollout.cli.world import roles_of
-from tests.e2e.charts import LINKERD, UNANSWERED, Rig, environment, image, rig, until
+from tests.e2e.charts import LINKERD, Rig, environment, image, rig, until
 from tests.e2e.test_charts_keys import all_values, folder, known, paths
 from tests.unit import subject_sites as sites
 
@@ -35,7 +35,7 @@ ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with rig(tmp_path_factory.mktemp("linkerd"), SITE, UNANSWERED) as made:
+    with rig(tmp_path_factory.mktemp("linkerd"), SITE) as made:
         made.install_all("linkerd", NEW)
         yield made
 

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from rollout.engine.ports import ChartRequest
-from tests.e2e.charts import ISTIO, METALLB, UNANSWERED, Object, Rig, helm, rig, until
+from tests.e2e.charts import ISTIO, METALLB, Object, Rig, helm, rig, until
 from tests.unit.sites import site
 
 pytestmark = pytest.mark.real
@@ -155,7 +155,7 @@ class Stuck:
 )
 def stuck(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stuck]:
     major, case = request.param
-    with rig(tmp_path_factory.mktemp("stuck"), SITE, UNANSWERED, major=major) as real:
+    with rig(tmp_path_factory.mktemp("stuck"), SITE, major=major) as real:
         yield Stuck(real, case)
 
 

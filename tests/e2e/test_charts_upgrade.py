@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rollout.model.site import DataPlane
-from tests.e2e.charts import ISTIO, METALLB, UNANSWERED, Object, Rig, image, rig, source, until
+from tests.e2e.charts import ISTIO, METALLB, Object, Rig, image, rig, source, until
 from tests.unit import subject_sites as sites
 
 pytestmark = pytest.mark.real
@@ -57,7 +57,7 @@ class Upgrade:
 
 @pytest.fixture(scope="module", params=["4", "3"], ids=["helm 4", "helm 3"])
 def upgrade(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgrade]:
-    with rig(tmp_path_factory.mktemp("upgrade"), SITE, UNANSWERED, major=request.param) as real:
+    with rig(tmp_path_factory.mktemp("upgrade"), SITE, major=request.param) as real:
         yield Upgrade(real)
 
 

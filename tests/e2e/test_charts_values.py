@@ -16,7 +16,7 @@ import pytest
 
 from rollout.errors import StepFailed
 from rollout.model.site import ChartSource, ChartSourceKind, Gateway
-from tests.e2e.charts import ISTIO, METALLB, UNANSWERED, Rig, data, environment, image, rig, source, until
+from tests.e2e.charts import ISTIO, METALLB, Rig, data, environment, image, rig, source, until
 from tests.unit.sites import site
 
 pytestmark = pytest.mark.real
@@ -30,7 +30,7 @@ PLACE = (GATEWAY.namespace, GATEWAY.name)
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """MetalLB and Istio in place, in the order of a bringup."""
-    with rig(tmp_path_factory.mktemp("real"), SITE, UNANSWERED) as made:
+    with rig(tmp_path_factory.mktemp("real"), SITE) as made:
         for subject, version in (("metallb", METALLB[-1]), ("istio", NEW)):
             made.install_all(subject, version)
             role = made.role(subject)

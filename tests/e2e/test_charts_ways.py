@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rollout.model.site import DataPlane, Method
-from tests.e2e.charts import ISTIO, UNANSWERED, Object, Rig, data, environment, image, rig
+from tests.e2e.charts import ISTIO, Object, Rig, data, environment, image, rig
 from tests.unit import subject_sites as sites
 
 pytestmark = pytest.mark.real
@@ -24,7 +24,7 @@ BEFORE, AFTER = (version.replace(".", "-") for version in ISTIO)
 @pytest.fixture(scope="module")
 def revisioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Two istiods stand beside each other; the tag, the validator and the gateway are still the first one's."""
-    with rig(tmp_path_factory.mktemp("revisioned"), REVISIONED, UNANSWERED) as made:
+    with rig(tmp_path_factory.mktemp("revisioned"), REVISIONED) as made:
         made.install_all("istio", OLD)
         apply(made, *made.role("istio").parts())
         made.install("istio", f"istiod-{AFTER}", NEW)
@@ -33,7 +33,7 @@ def revisioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture(scope="module")
 def ambient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with rig(tmp_path_factory.mktemp("ambient"), AMBIENT, UNANSWERED) as made:
+    with rig(tmp_path_factory.mktemp("ambient"), AMBIENT) as made:
         made.install_all("istio", NEW)
         apply(made, *made.role("istio").parts())
         yield made

@@ -32,7 +32,7 @@ OUTSIDE: Json = {
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with rig(tmp_path_factory.mktemp("webhooks"), SITE) as made:
+    with rig(tmp_path_factory.mktemp("webhooks"), SITE, webhooks=True) as made:
         for node in SITE.nodes:
             made.kube.cordon(node.name, "test")
         made.install_all("metallb", METALLB[-1])

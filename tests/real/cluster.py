@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.control.flags import LOOPBACK, PlaneSpec
+from lab.control.flags import API, LOOPBACK, PlaneSpec
 from lab.control.plane import ControlPlane, running
 from lab.control.process import Running
 from lab.control.tools import find
@@ -17,6 +17,7 @@ from rollout.adapters.kube.api import KubeApi
 
 STAGES = Path(__file__).with_name("stages.yaml")
 LEASE_SECONDS = 40
+NO_WEBHOOKS = "--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook"
 PATIENT_LEASE_SECONDS = 300
 PATIENT = ["--node-monitor-grace-period=20m"]
 """For kube-controller-manager: a busy machine renews a thousand leases late; no node shall be lost for that."""
@@ -41,13 +42,22 @@ class RealCluster:
 
 @contextmanager
 def real_cluster(
-    folder: Path, minor: str = "1.35", lease_seconds: int = LEASE_SECONDS, **flags: list[str]
+    folder: Path,
+    minor: str = "1.35",
+    lease_seconds: int = LEASE_SECONDS,
+    *,
+    webhooks: bool = False,
+    **flags: list[str],
 ) -> Iterator[RealCluster]:
     """Raises ToolMissing where `make tools` was not run. ``flags``: as PlaneSpec's, with ``_`` for ``-``.
 
+    ``webhooks``: admission webhooks are called. Without care that is a call to an address that KWOK invented and that
+    may be somebody's: a test that wants them must see to it that their services have no endpoints.
     Leases are renewed after a quarter of ``lease_seconds``; with more than 200, :data:`PATIENT` is needed too.
     """
-    named = {name.replace("_", "-"): words for name, words in flags.items()}
+    named = {name.replace("_", "-"): list(words) for name, words in flags.items()}
+    if not webhooks:
+        named.setdefault(API, []).append(NO_WEBHOOKS)
     with running(PlaneSpec(folder, minor, flags=named)) as plane:
         kwok = _kwok(plane, lease_seconds)
         try:
