@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -196,10 +197,10 @@ class _Served:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def get(self, path: str, **query: str) -> dict[str, Any]:
+    def text(self, path: str, query: Mapping[str, str]) -> bytes:
         del query
         resource = PDBS_OF_THE_LAB if path.endswith("poddisruptionbudgets") else PODS_OF_THE_LAB
-        return {"items": self._world.store.list(resource, "default")}
+        return json.dumps({"items": self._world.store.list(resource, "default")}).encode()
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3])

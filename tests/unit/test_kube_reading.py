@@ -11,7 +11,7 @@ import pytest
 from rollout.adapters.kube.api import KubeApi, connect
 from rollout.adapters.kube.reading import listed
 from rollout.adapters.kube.view import NodeView
-from rollout.errors import StepFailed
+from rollout.errors import StepFailed, Unreachable
 from tests.unit.kubeapi import FakeApi, fake_api, status
 
 NODES = "/api/v1/nodes"
@@ -60,4 +60,15 @@ def test_a_selection_is_not_paged(server: FakeApi, api: KubeApi) -> None:
 def test_a_refusal_in_the_middle_is_told_as_it_is(server: FakeApi, api: KubeApi) -> None:
     server.on(f"GET {NODES}", page("a", more="x"), status(403, "Forbidden", "no more"))
     with pytest.raises(StepFailed, match="no more"):
+        names(api)
+
+
+def test_a_list_of_nothing_may_say_null(server: FakeApi, api: KubeApi) -> None:
+    server.on(f"GET {NODES}", {"metadata": None, "items": None})
+    assert names(api) == []
+
+
+def test_one_odd_object_is_named_by_its_place_in_the_list(server: FakeApi, api: KubeApi) -> None:
+    server.on(f"GET {NODES}", {"items": [{"metadata": {"name": "a"}}, {"metadata": {"name": None}}]})
+    with pytest.raises(Unreachable, match=r"items\.1\.metadata\.name"):
         names(api)

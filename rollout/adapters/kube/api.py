@@ -93,11 +93,15 @@ class KubeApi:
         body: object = None,
         content_type: str = "application/json",
     ) -> JsonObject:
-        """Raises :class:`Refused` when the API says no, :class:`Unreachable` when it does not answer.
+        """Raises :class:`Refused` when the API says no, :class:`Unreachable` when it does not answer."""
+        return parsed(self._asked(Call(method, path, query or {}, body, content_type)), self.where)
 
-        What is forbidden is asked again before it is believed: nothing has happened, and see :data:`DOUBT`.
-        """
-        call = Call(method, path, query or {}, body, content_type)
+    def text(self, path: str, query: Mapping[str, str]) -> bytes:
+        """A GET's answer as it came, for who reads only a little of much. Raises as :meth:`request`."""
+        return self._asked(Call("GET", path, query))
+
+    def _asked(self, call: Call) -> bytes:
+        """What is forbidden is asked again before it is believed: nothing has happened, and see :data:`DOUBT`."""
         for pause in DOUBT:
             try:
                 return self._answer(call)
@@ -107,9 +111,9 @@ class KubeApi:
             time.sleep(pause)
         return self._answer(call)
 
-    def _answer(self, call: Call) -> JsonObject:
+    def _answer(self, call: Call) -> bytes:
         with self._response(call, urllib3.Timeout(connect=_CONNECT, read=_READ)) as response:
-            return parsed(response.data, self.where)
+            return bytes(response.data)
 
     @contextmanager
     def stream(self, path: str, query: Mapping[str, str], quiet: float) -> Iterator[Iterator[bytes]]:
