@@ -20,7 +20,7 @@ demo: lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses
 test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 	@scripts/run-tests $(ARGS)
 
-e2e: lab-tools ## upstream's own programs: contract, 1,000 KWOK nodes, charts, MetalLB in the lab (ARGS=tests/e2e/test_...)
+e2e: lab-tools ## upstream's own programs: contract, 1,000 KWOK nodes, charts, MetalLB in the lab (ARGS=tests/e2e/charts)
 	@.venv/bin/python scripts/get-tools.py $(E2E_TOOLS)
 	@scripts/run-e2e $(ARGS)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.rights import grant, runner_rules
-from tests.e2e.stage import Stage, audited, pilot_agent
+from tests.e2e.scale.rights import grant, runner_rules
+from tests.e2e.scale.stage import Stage, audited, pilot_agent
 from tests.real.cluster import PATIENT, PATIENT_LEASE_SECONDS, real_cluster
 from tests.real.fleet import ADMISSION, Fleet, Sized, fleet_of, populate, real_site
 from tests.real.witness import Witness

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rollout.engine.outcome import Word
 from rollout.model.plan import Plan, Wave
 from rollout.model.step import Cordon, Step
-from tests.e2e.conftest import BEFORE
-from tests.e2e.stage import Driven, Record, Stage, marked
+from tests.e2e.scale.conftest import BEFORE
+from tests.e2e.scale.stage import Driven, Record, Stage, marked
 from tests.real.fleet import TENANT
 from tests.real.witness import PodSeen
 

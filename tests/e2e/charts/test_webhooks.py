@@ -12,7 +12,7 @@ import pytest
 
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.role import Json
-from tests.e2e.charts import ISTIO, METALLB, Object, Rig, rig, until
+from tests.e2e.charts.rig import ISTIO, METALLB, Object, Rig, rig, until
 from tests.unit.sites import site
 
 pytestmark = pytest.mark.real

@@ -12,8 +12,8 @@ import pytest
 from lab.control.tools import charts
 from rollout.adapters.helm_program import helm_program
 from rollout.adapters.kube.api import Refused
-from tests.e2e.rights import charts_rules, grant, runner_rules
-from tests.e2e.stage import Stage
+from tests.e2e.scale.rights import charts_rules, grant, runner_rules
+from tests.e2e.scale.stage import Stage
 from tests.real.fleet import eventually
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -21,8 +21,8 @@ from rollout.cli.world import roles_of
 from rollout.errors import RackrollError, StepFailed
 from rollout.model.rights import Right
 from rollout.model.site import Kubernetes
-from tests.e2e.rights import grant
-from tests.e2e.stage import Stage
+from tests.e2e.scale.rights import grant
+from tests.e2e.scale.stage import Stage
 from tests.real.fleet import create, eventually
 from tests.real.workloads import daemons, deployment
 

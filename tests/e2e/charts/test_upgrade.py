@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rollout.model.site import DataPlane
-from tests.e2e.charts import ISTIO, METALLB, Object, Rig, image, rig, source, until
+from tests.e2e.charts.rig import ISTIO, METALLB, Object, Rig, image, rig, source, until
 from tests.unit import subject_sites as sites
 
 pytestmark = pytest.mark.real

@@ -12,8 +12,8 @@ from functools import partial
 import pytest
 
 from rollout.cli.world import roles_of
-from tests.e2e.charts import LINKERD, Rig, environment, image, rig, until
-from tests.e2e.test_charts_keys import all_values, folder, known, paths
+from tests.e2e.charts.rig import LINKERD, Rig, environment, image, rig, until
+from tests.e2e.charts.test_keys import all_values, folder, known, paths
 from tests.unit import subject_sites as sites
 
 pytestmark = pytest.mark.real

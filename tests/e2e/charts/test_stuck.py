@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from rollout.engine.ports import ChartRequest
-from tests.e2e.charts import ISTIO, METALLB, Object, Rig, helm, rig, until
+from tests.e2e.charts.rig import ISTIO, METALLB, Object, Rig, helm, rig, until
 from tests.unit.sites import site
 
 pytestmark = pytest.mark.real

@@ -15,7 +15,7 @@ import yaml
 from rollout.cli.world import roles_of
 from rollout.model.role import ChartStep, Json
 from rollout.model.site import Site
-from tests.e2e.charts import ISTIO, METALLB, Object, helm, source
+from tests.e2e.charts.rig import ISTIO, METALLB, Object, helm, source
 from tests.unit import subject_sites as sites
 
 pytestmark = pytest.mark.real

@@ -15,7 +15,7 @@ from rollout.engine.ports import World
 from rollout.model.event import Event, StepStarted
 from rollout.model.plan import Plan
 from rollout.model.step import Effect, EvictAll, RunCommand
-from tests.e2e.stage import REBOOT, Driven, Stage, marked
+from tests.e2e.scale.stage import REBOOT, Driven, Stage, marked
 from tests.real.fleet import eventually
 from tests.real.witness import PodSeen
 from tests.real.world import PlayedCommands

@@ -16,7 +16,7 @@ import pytest
 
 from rollout.errors import StepFailed
 from rollout.model.site import ChartSource, ChartSourceKind, Gateway
-from tests.e2e.charts import ISTIO, METALLB, Rig, data, environment, image, rig, source, until
+from tests.e2e.charts.rig import ISTIO, METALLB, Rig, data, environment, image, rig, source, until
 from tests.unit.sites import site
 
 pytestmark = pytest.mark.real
