@@ -14,7 +14,10 @@ _GRACE = timedelta(seconds=15)
 
 
 class Running:
-    """A program that lasts. ``namespace`` is a named network namespace to run it in."""
+    """A program that lasts. ``namespace`` is a named network namespace to run it in.
+
+    The kernel ties it to the *thread* that started it (prctl(2), PR_SET_PDEATHSIG): start it from one that stays.
+    """
 
     def __init__(self, name: str, argv: Sequence[str], log: Path, namespace: str | None = None) -> None:
         self.name = name
