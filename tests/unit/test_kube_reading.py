@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rollout.adapters.kube.api import KubeApi, connect
-from rollout.adapters.kube.reading import listed
+from rollout.adapters.kube.reading import PAGE, listed
 from rollout.adapters.kube.view import NodeView
 from rollout.errors import StepFailed, Unreachable
 from tests.unit.kubeapi import FakeApi, fake_api, status
@@ -40,7 +40,7 @@ def test_a_whole_collection_comes_page_by_page(server: FakeApi, api: KubeApi) ->
     server.on(f"GET {NODES}", page("a", "b", more="x"), page("c", more="y"), page("d"))
     assert names(api) == ["a", "b", "c", "d"]
     assert [asked.query.get("continue") for asked in server.asked] == [None, "x", "y"]
-    assert {asked.query["limit"] for asked in server.asked} == {"500"}
+    assert {asked.query["limit"] for asked in server.asked} == {str(PAGE)}
 
 
 def test_a_page_that_the_server_has_forgotten_makes_us_ask_for_everything_once(
