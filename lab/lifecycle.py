@@ -14,7 +14,7 @@ from pathlib import Path
 from lab import netns, preflight, registry, teardown
 from lab.assembly import assemble, repair
 from lab.blueprint import Blueprint, draw
-from lab.control.tools import require as require_tools
+from lab.real import needs
 from lab.state import LabState, find_state
 from lab.status import LabStatus, status
 from rollout.errors import RackrollError
@@ -33,7 +33,7 @@ def up(site: Site, *, progress: Progress, real: bool = False) -> LabState:
     """
     preflight.check_machine()
     if real:
-        require_tools(site.kubernetes.version)
+        needs.require(site)
     blueprint = draw(site, real=real)
     with registry.only_one(blueprint.folder):
         state = _usable(blueprint)

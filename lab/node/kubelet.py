@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from yaml import YAMLError
 
@@ -20,7 +20,8 @@ from lab.node import bootstrap, nodeobject
 from lab.node.facts import Endpoint, endpoints
 from lab.node.machine import Machine
 from lab.node.phases import SIMULATED, Addresses, Life, pod_status
-from lab.node.podrun import Outside, PodRun
+from lab.node.podlife import Outside, PodLife
+from lab.node.podrun import PodRun
 from lab.node.podspec import PodSpec, ProxyKind, read_pod
 from lab.node.proxyrun import EnvoyRun
 from lab.node.wake import Wake
@@ -42,25 +43,13 @@ class Backend:
         return f"{self.service}.{self.namespace}"
 
 
-class Run(Protocol):
-    """A pod on its way through this node: :class:`PodRun`, or what a lab brings for pods of its own kind."""
-
-    spec: PodSpec
-    address: str
-    envoy: EnvoyRun | None
-
-    def end(self, grace: float) -> None: ...
-
-    async def run(self) -> None: ...
-
-
-Programs = Callable[[Obj, PodSpec, str, Outside], Run | None]
+Programs = Callable[[Obj, PodSpec, str, Outside], PodLife | None]
 """(pod, what it asks, its address, whom to tell) -> its run where its programs are run for real, else None."""
 
 
 @dataclass(slots=True)
 class _Bound:
-    run: Run
+    run: PodLife
     task: asyncio.Task[None]
 
 
@@ -130,7 +119,7 @@ class Kubelet:
             if bound.run.envoy is not None and bound.run.spec.proxy is not None:
                 self._rewrite(bound.run)
 
-    def _rewrite(self, run: Run) -> None:
+    def _rewrite(self, run: PodLife) -> None:
         assert run.envoy is not None
         try:
             run.envoy.follow(self._endpoints)
@@ -200,7 +189,7 @@ class Kubelet:
                 break
         return address
 
-    async def _lead(self, run: Run) -> None:
+    async def _lead(self, run: PodLife) -> None:
         """Carry one pod to its end, then let go of it and take its object away."""
         spec = run.spec
         try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from lab.node import bootstrap
 from lab.node.envoy import EnvoyMissing
 from lab.node.machine import Lasting, Machine
 from lab.node.phases import Life, Phase, backoff, crashed, probed
+from lab.node.podlife import Outside, PodLife
 from lab.node.podspec import PodSpec, PreStop
 from lab.node.proxyrun import EnvoyRun
 from rollout.errors import RackrollError
@@ -22,45 +21,19 @@ _PROBE_READY = 0.2
 _DEATH_SHOWS = 0.1
 _NODE_BACK = 0.2
 
-Report = Callable[[PodSpec, Life], None]
-Endpoints = Callable[[], bootstrap.Config]
 
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What a pod needs from its kubelet: who to tell, and which endpoints a gateway starts with."""
-
-    report: Report
-    endpoints: Endpoints
-
-
-class PodRun:
+class PodRun(PodLife):
     """``envoy`` is None for a pod whose containers are all simulated."""
 
     def __init__(
         self, spec: PodSpec, machine: Machine, address: str, envoy: EnvoyRun | None, out: Outside
     ) -> None:
-        self.spec = spec
-        self.address = address
-        self.envoy = envoy
+        super().__init__(spec, address, envoy, out)
         self._machine = machine
-        self._out = out
-        self._life = Life()
         self._process: Lasting | None = None
-        self._ending = asyncio.Event()
-        self._grace = spec.grace
-
-    @property
-    def life(self) -> Life:
-        return self._life
-
-    def end(self, grace: float) -> None:
-        """Begin the orderly end, with at most ``grace`` seconds; a later, shorter grace wins."""
-        self._grace = min(self._grace, grace) if self._ending.is_set() else grace
-        self._ending.set()
 
     async def run(self) -> None:
-        """Live until :meth:`end`, then wind down. Cancelling kills the Envoy at once."""
+        """Cancelling kills the Envoy at once."""
         living = asyncio.create_task(self._live())
         living.add_done_callback(self._note_bug)
         try:
@@ -159,9 +132,3 @@ class PodRun:
     def _note_bug(self, living: asyncio.Task[None]) -> None:
         if not living.cancelled() and living.exception() is not None:
             _log.error("%s/%s: %r", self.spec.namespace, self.spec.name, living.exception())
-
-    def _tell(self, life: Life) -> None:
-        """Report what changed; how long a probe has been failing is nobody else's business."""
-        before, self._life = self._life, life
-        if replace(life, failing_since=None) != replace(before, failing_since=None):
-            self._out.report(self.spec, life)

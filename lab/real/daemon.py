@@ -29,7 +29,7 @@ from lab.node.execute import runtime
 from lab.node.kubelet import Kubelet
 from lab.node.ledger import PROCESSES, Ledger
 from lab.node.machine import Machine
-from lab.node.podrun import Outside
+from lab.node.podlife import Outside
 from lab.node.podspec import PodSpec
 from lab.node.proxy import KubeProxy
 from lab.real.endpoint import Endpoint

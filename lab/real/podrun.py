@@ -19,10 +19,9 @@ from pathlib import Path
 from lab.kube.errors import ApiError
 from lab.kube.objects import Obj, lookup
 from lab.node.machine import Lasting, Machine
-from lab.node.phases import Life, Phase, backoff, crashed
-from lab.node.podrun import Outside
+from lab.node.phases import Phase, backoff, crashed
+from lab.node.podlife import Outside, PodLife
 from lab.node.podspec import PodSpec
-from lab.node.proxyrun import EnvoyRun
 from lab.real.probes import ready
 from lab.real.programs import NoProgram, Start, speaks_bgp, starts
 from lab.real.sandbox import Sandbox
@@ -44,30 +43,16 @@ class Place:
     api: tuple[str, int]
 
 
-class ProgramRun:
-    """Same life as a PodRun: :meth:`run` until :meth:`end`; none of its containers is an Envoy."""
+class ProgramRun(PodLife):
+    """None of its containers is an Envoy."""
 
     def __init__(self, spec: PodSpec, pod: Obj, place: Place, volumes: Volumes, out: Outside) -> None:
-        self.spec = spec
-        self.address = place.address
-        self.envoy: EnvoyRun | None = None
+        super().__init__(spec, place.address, None, out)
         self._pod = pod
         self._place = place
         self._volumes = volumes
-        self._out = out
-        self._life = Life()
-        self._ending = asyncio.Event()
-        self._grace = spec.grace
         self._running: list[Lasting] = []
         self._sandbox = None if spec.host_network else _sandbox(spec, place)
-
-    @property
-    def life(self) -> Life:
-        return self._life
-
-    def end(self, grace: float) -> None:
-        self._grace = min(self._grace, grace) if self._ending.is_set() else grace
-        self._ending.set()
 
     async def run(self) -> None:
         living = asyncio.create_task(self._live())
@@ -197,11 +182,6 @@ class ProgramRun:
             process.terminate()
         while any(p.alive for p in self._running) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.05)
-
-    def _tell(self, life: Life) -> None:
-        before, self._life = self._life, life
-        if life != before:
-            self._out.report(self.spec, life)
 
 
 async def silence(machine: Machine) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.control.tools import FAMILIES, ToolMissing, charts, find, require
+from lab.real import needs
+from rollout.errors import RackrollError
+from rollout.model.site import ChartSource, ChartSourceKind
+from rollout.site.load import load_site
 
 ROOT = Path(__file__).parents[2]
 PINS = ROOT / "tests/tools"
@@ -84,6 +89,20 @@ def test_a_kubernetes_that_cannot_be_built_is_refused_with_those_that_can() -> N
     with pytest.raises(ToolMissing, match=r"1\.12") as caught:
         require("1.12")
     assert "1.34, 1.35, 1.36" in caught.value.hint
+
+
+def test_a_real_lab_refuses_the_stand_in_of_metallbs_chart_and_names_upstreams(machine: Path) -> None:
+    for family in ("kube-1.35", "etcd", "metallb"):
+        for item in FAMILIES[family].programs:
+            built(machine, family, "v1.0.0", item.name)
+    upstream = machine / "cache/rackroll/tools/metallb/v1.0.0/charts"
+    upstream.mkdir()
+    lab = load_site(ROOT / "inventory/lab")
+    with pytest.raises(RackrollError, match="stand-in") as caught:
+        needs.require(lab)
+    assert str(upstream) in caught.value.hint
+    own = replace(lab.metallb, charts=ChartSource(ChartSourceKind.PATH, str(upstream)))
+    needs.require(replace(lab, metallb=own))
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from lab.node.machine import Lasting, Machine
 from lab.node.phases import Life, Phase
-from lab.node.podrun import Outside, PodRun
+from lab.node.podlife import Outside
+from lab.node.podrun import PodRun
 from lab.node.podspec import Drain, PodSpec, PreStop, Proxy, ProxyKind, Readiness
 from lab.node.proxyrun import EnvoyRun
 

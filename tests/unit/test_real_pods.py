@@ -14,7 +14,7 @@ from lab.kube.errors import ApiError
 from lab.kube.objects import Obj
 from lab.kube.resource import SECRETS, Resource
 from lab.node.machine import Machine
-from lab.node.podrun import Outside
+from lab.node.podlife import Outside
 from lab.node.podspec import read_pod
 from lab.real import wiring
 from lab.real.injector import _patch
