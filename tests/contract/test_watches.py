@@ -95,8 +95,9 @@ def test_a_quiet_watch_hears_how_far_it_is_before_it_ends(api: Api, space: str) 
     """Else a watch of a quiet collection would have to be listed again after every break."""
     path = f"/api/v1/namespaces/{space}/configmaps"
     version = api.get(path, labelSelector="x=y")["metadata"]["resourceVersion"]
+    api.call("POST", path, config_map("elsewhere"))
     events = api.lines(
-        path, resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds="3", labelSelector="x=y"
+        path, resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds="8", labelSelector="x=y"
     )
     assert {event["type"] for event in events} == {"BOOKMARK"}
     meta = events[-1]["object"]["metadata"]
