@@ -20,7 +20,7 @@ from tests.unit import subject_sites as sites
 
 pytestmark = pytest.mark.real
 
-STAND_INS = Path(__file__).resolve().parents[2] / "lab" / "charts"
+STAND_INS = Path(__file__).resolve().parents[3] / "lab" / "charts"
 LESS = re.compile(r"ConfigMap/istio\S* \.data\.|\.containers\[(discovery|controller)\]\.args")
 """Shortened on purpose: mesh configuration, injection templates and logs and webhooks among the arguments."""
 

@@ -9,7 +9,7 @@ import yaml
 
 from rollout.adapters.kube.api import KubeApi, Refused
 
-MANIFEST = Path(__file__).parents[2] / "roles" / "kubernetes" / "runner-rbac.yaml"
+MANIFEST = Path(__file__).parents[3] / "roles" / "kubernetes" / "runner-rbac.yaml"
 Rule = dict[str, list[str]]
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
