@@ -44,7 +44,11 @@ _RESYNC = 2.0
 
 
 class InjectionWebhooks:
-    """One listener per istiod pod, for as long as the pod is there."""
+    """One listener per istiod pod until it is told to go.
+
+    Its connections must end while its address still answers: an API server keeps them, and would wait ten seconds
+    for each answer of a pod that is gone.
+    """
 
     def __init__(self, mirror: Mirror, site: str, certificates: Certificates) -> None:
         self._mirror = mirror
@@ -70,11 +74,12 @@ class InjectionWebhooks:
                 await runner.cleanup()
 
     async def _sync(self) -> None:
-        pods = {uid_of(pod): pod for pod in self._mirror.list(PODS, label_selector="app=istiod")}
+        found = self._mirror.list(PODS, label_selector="app=istiod")
+        pods = {uid_of(pod): pod for pod in found if not is_terminating(pod)}
         for uid in self._serving.keys() - pods.keys():
             await self._serving.pop(uid).cleanup()
         for uid, pod in pods.items():
-            if uid not in self._serving and lookup(pod, "status", "podIP") and not is_terminating(pod):
+            if uid not in self._serving and lookup(pod, "status", "podIP"):
                 self._serving[uid] = await self._serve(pod)
         if self._serving:
             self._trust()
