@@ -15,7 +15,7 @@ from rollout.errors import Unreachable
 T = TypeVar("T")
 V = TypeVar("V", bound=BaseModel)
 PAGE = 250
-"""Objects in one answer: half of what kubectl asks for, so that 5,000 pods stay below 100 MiB (`make bench-real`)."""
+"""Objects in one answer: half of what kubectl asks for, so that less is held at a time."""
 
 
 def listed(api: KubeApi, view: type[V], path: str, **query: str) -> tuple[V, ...]:
