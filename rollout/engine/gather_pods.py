@@ -12,6 +12,7 @@ from rollout.engine.context import Run
 from rollout.errors import RackrollError
 from rollout.model.image import canonical, tag_version, with_version
 from rollout.model.site import DataPlane, Mesh, MeshKind
+from rollout.model.rekey import RenewProxies
 from rollout.model.step import Evict, EvictAll, ReplaceAgents
 from rollout.model.workload import NodeImages, PodState
 
@@ -30,6 +31,8 @@ def _takes(effect: Leaving, pod: PodState) -> bool:
     match effect:
         case Evict(_, mesh, version):
             return pod.proxy is not None and pod.proxy[0] == mesh and pod.proxy[1] != version
+        case RenewProxies(mesh=mesh):
+            return pod.proxy is not None and pod.proxy[0] == mesh
         case EvictAll():
             return pod.evictable
         case ReplaceAgents():

@@ -13,7 +13,7 @@ from typing import Any
 from rollout.verify.document import Step
 from rollout.verify.finding import refute
 
-ACTS = frozenset({"Evict", "EvictAll", "ReplaceAgents", "RunCommand"})
+ACTS = frozenset({"Evict", "EvictAll", "ReplaceAgents", "RunCommand", "RenewProxies"})
 CUTTING = frozenset({"ztunnel", "speaker", "agent", "envoy", "frr-k8s"})
 """Agents whose replacement cuts traffic that enters through their node."""
 

@@ -1,0 +1,184 @@
+"""Handing a mesh's trust over. Every change is guarded by what handshakes show at that moment, whatever a plan says:
+no signer that somebody does not trust yet, no root removed that a live leaf still chains to (linkerd2#4287).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from pki.rotation.gates import Objection, Objections, bundle_is, leaves_are, party_serves, party_trusts
+from pki.rotation.sighting import Party, Sighting
+from rollout.engine.context import Run
+from rollout.engine.outcome import Done, Word
+from rollout.engine.trust import Declared, MeshTrust
+from rollout.errors import StepFailed, Unreachable
+from rollout.model.gate import Finding, Verdict
+from rollout.model.rekey import (
+    AwaitLeaves,
+    AwaitRenewed,
+    AwaitTrust,
+    HandOver,
+    MintAuthority,
+    RenewProxies,
+    RestartControlPlane,
+    Signer,
+)
+
+CENSUS = "PKI-CENSUS"
+TRUST = "PKI-TRUST"
+SHOWN = 8
+_HINTS = {
+    TRUST: "see what that verifier trusts (`rackroll pki census`); put the anchor back or restart it, then "
+    "`rackroll resume` (docs/pki.md)",
+    CENSUS: "restart that pod, or see why it does not renew (`rackroll pki census`), then `rackroll resume`",
+}
+Findings = tuple[Finding, ...]
+
+
+def trust_of(run: Run, mesh: str) -> MeshTrust:
+    found = run.world.trust.get(mesh)
+    if found is None:
+        hint = f"give the mesh a `pki` section in site.yaml, and a first generation: rackroll pki init --mesh {mesh}"
+        raise StepFailed(f"nothing here can hand over {mesh}'s trust", where=mesh, hint=hint)
+    return found
+
+
+def mint(run: Run, effect: MintAuthority) -> Done:
+    made = trust_of(run, effect.mesh).mint(effect.signer)
+    return Done(Word.DONE if made else Word.ALREADY, str(effect.signer))
+
+
+def hand_over(run: Run, effect: HandOver) -> Done | Findings:
+    """One guard for each kind of change; a mesh that was told exactly this already is left alone."""
+    trust = trust_of(run, effect.mesh)
+    wanted = Declared(trust.anchors(effect.trusts), trust.authority(effect.signer))
+    if trust.declared() == wanted:
+        return Done(Word.ALREADY)
+    held = tuple(_forbids(trust, trust.declared(), wanted))
+    if held:
+        return held
+    trust.hand_over(effect.trusts, effect.signer)
+    return Done(Word.DONE)
+
+
+def _forbids(trust: MeshTrust, now: Declared, wanted: Declared) -> Iterator[Finding]:
+    removed = set(now.published) - set(wanted.published)
+    switched = now.signer is not None and now.signer != wanted.signer
+    if not (removed or switched) or not now.published:
+        return
+    seen = trust.sight()
+    assert wanted.signer is not None
+    if switched and not trust.way.both_at_once:
+        yield from _finding(TRUST, _lacking(seen, wanted.signer.anchor))
+    if removed and not trust.way.both_at_once:
+        yield from _finding(CENSUS, leaves_are(seen.parties, wanted.signer))
+
+
+def _lacking(seen: Sighting, anchor: str) -> Objections:
+    """Who does not trust the anchor that is about to sign; what else they trust is no matter here."""
+    trusted = set(seen.known)
+    return tuple(o for o in bundle_is(seen, trusted | {anchor}) if o.unseen or anchor[:12] in o.text)
+
+
+def restart_control_plane(run: Run, effect: RestartControlPlane) -> Done:
+    """The stamp is of what was handed over: a second delivery restarts nothing."""
+    trust = trust_of(run, effect.mesh)
+    told = trust.declared()
+    text = " ".join((*told.published, told.signer.issuer if told.signer else ""))
+    made = trust.restart_control_plane(hashlib.sha256(text.encode()).hexdigest()[:16])
+    hint = "kubectl -n <control plane> get pods: which one does not come back?"
+    already = run.until(f"{effect.mesh}'s control plane", trust.control_plane_lacks, hint=hint)
+    return Done(Word.DONE if made or not already else Word.ALREADY)
+
+
+def renew(run: Run, effect: RenewProxies) -> Done | Findings:
+    """Evicts what lags and was there when it began, one look after the other; a new pod that lags too is told, not
+    evicted again."""
+    trust = trust_of(run, effect.mesh)
+    asked: set[tuple[str, str]] = set()
+    accepted: set[tuple[str, str]] = set()
+
+    def look() -> Objections:
+        parties = trust.sight(effect.node).parties
+        lag = [(party, _lags(trust, party, effect.trusts, effect.signer)) for party in parties]
+        late = [(party, objections) for party, objections in lag if objections]
+        if not asked:
+            asked.update((party.namespace, party.name) for party, _ in late)
+        for party, objections in late:
+            name = (party.namespace, party.name)
+            unseen = all(objection.unseen for objection in objections)
+            if name in asked - accepted and not unseen and trust.renew(party):
+                accepted.add(name)
+        return tuple(o for _, objections in late for o in objections)
+
+    held = _until_clear(run, CENSUS, look)
+    counts = (("pods.evicted", len(accepted)),)
+    return held or Done(Word.DONE if accepted else Word.ALREADY, f"{len(accepted)} pods", counts)
+
+
+def await_renewed(run: Run, effect: AwaitRenewed) -> Done | Findings:
+    trust = trust_of(run, effect.mesh)
+
+    def look() -> Objections:
+        parties = trust.sight(effect.node).parties
+        return tuple(o for p in parties for o in _lags(trust, p, effect.trusts, effect.signer))
+
+    return _until_clear(run, CENSUS, look) or Done(Word.DONE)
+
+
+def _lags(trust: MeshTrust, party: Party, trusts: tuple[int, ...], signer: Signer | None) -> list[Objection]:
+    found = list(party_trusts(party, frozenset(trust.anchors(trusts))))
+    if signer is not None:
+        found += party_serves(party, trust.authority(signer))
+    return found
+
+
+def await_trust(run: Run, effect: AwaitTrust) -> Done | Findings:
+    trust = trust_of(run, effect.mesh)
+
+    def look() -> Objections:
+        return bundle_is(trust.sight(), trust.anchors(effect.trusts))
+
+    return _until_clear(run, TRUST, look) or _counted(trust)
+
+
+def await_leaves(run: Run, effect: AwaitLeaves) -> Done | Findings:
+    trust = trust_of(run, effect.mesh)
+
+    def look() -> Objections:
+        return leaves_are(trust.sight().parties, trust.authority(effect.signer))
+
+    return _until_clear(run, CENSUS, look) or _counted(trust)
+
+
+def _counted(trust: MeshTrust) -> Done:
+    """How many verifiers that was true of: none at all is no proof, and is said."""
+    parties = len(trust.sight().parties)
+    return Done(Word.DONE, f"{parties} proxies seen", (("leaves.seen", parties),))
+
+
+def _until_clear(run: Run, check: str, look: Callable[[], Objections]) -> Findings:
+    """Looks until nothing objects; what still does after ``pacing.step_timeout`` holds the run."""
+    began = run.clock.now()
+    limit = run.site.pacing.step_timeout / timedelta(seconds=1)
+    while True:
+        run.safe_point()
+        try:
+            found = look()
+        except Unreachable as error:
+            found = (Objection(error.where or "the cluster", error.message, unseen=True),)
+        if not found or run.clock.now() - began >= limit:
+            return _finding(check, found)
+        run.pause(run.tempo.between(run.clock.now() - began))
+
+
+def _finding(check: str, found: Objections) -> Findings:
+    if not found:
+        return ()
+    unseen = all(objection.unseen for objection in found)
+    verdict = Verdict.INCONCLUSIVE if unseen else Verdict.CLOSED
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    detail = "; ".join(str(objection) for objection in found[:SHOWN]) + more
+    return (Finding(check, verdict, detail, _HINTS[check]),)

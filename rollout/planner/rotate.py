@@ -1,0 +1,152 @@
+"""A mesh from one authority to the next: trust both, switch the signer, drain the old leaves, untrust.
+
+Each phase ends on what is observed (docs/pki.md). Where the mesh stands already is read off its certificates, so a
+plan made after a crash starts where the last one ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pki.rotation.phase import Phase
+from rollout.model.plan import Plan, PlanKind, Stage, Wave
+from rollout.model.recipe import RenewOnNode
+from rollout.model.rekey import (
+    AwaitLeaves,
+    AwaitTrust,
+    HandOver,
+    MintAuthority,
+    RestartControlPlane,
+    Signer,
+)
+from rollout.model.step import ProbeVips, Step
+from rollout.model.trust import TrustWay
+from rollout.planner.leg import Task
+from rollout.planner.nodes_stage import Frame, Walk
+from rollout.planner.produce import Draft, Walked, finish, frame_of
+from rollout.planner.refuse import refuse
+from rollout.planner.request import Request
+from rollout.planner.seal import wave
+from rollout.planner.standing import standing
+
+CLOCKS = ("CLOCK-OFFSET", "PKI-CLOCK")
+"""Asked of the whole site before anything is signed: a leaf from a wrong clock is not yet valid to somebody."""
+
+_ORDER = tuple(Phase)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """From one signer to another, and the phase that the mesh was seen in. ``nodes`` have proxies of the mesh."""
+
+    mesh: str
+    before: Signer
+    after: Signer
+    phase: Phase
+    nodes: frozenset[str]
+
+    @property
+    def both(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys((self.before.generation, self.after.generation)))
+
+    @property
+    def root(self) -> bool:
+        return self.before.generation != self.after.generation
+
+    def has_yet(self, phase: Phase) -> bool:
+        return _ORDER.index(self.phase) <= _ORDER.index(phase)
+
+
+def plan_rotate(request: Request, course: Course) -> Plan:
+    """Raises PlanRefused for a mesh without a way, for a limit to some racks, and for what the site cannot bear."""
+    role = request.roles[course.mesh]
+    way = role.trust()
+    if way is None:
+        fix = "choose a mesh whose role can hand over trust: istio, linkerd or consul"
+        raise refuse("PLAN-TRUST-01", f"{role.kind} has no roots that rackroll rotates", fix=fix)
+    if request.options.limit or request.options.start_at:
+        fix = "leave --limit and --start-at out; waves and pacing set how fast it goes"
+        raise refuse("PLAN-TRUST-03", "a rotation cannot be limited to some nodes", fix=fix)
+    site = request.site
+    draft = Draft(PlanKind.ROTATE, (), site.policy.waves, site.pacing, way.notes)
+    frame = frame_of(request, draft)
+    turn = _Turn(course, way, frame, request)
+    waves = tuple(each for phase in (turn.trust, turn.switch, turn.untrust) for each in phase())
+    return finish(request, draft, frame, Walked(waves, turn.naive))
+
+
+@dataclass(slots=True)
+class _Turn:
+    """``naive`` counts next-hop-set changes, over all walks."""
+
+    course: Course
+    way: TrustWay
+    frame: Frame
+    request: Request
+    naive: int = 0
+
+    def trust(self) -> Iterator[Wave]:
+        course = self.course
+        if course.has_yet(Phase.MINT):
+            step = Step(f"{course.mesh}/mint", MintAuthority(course.mesh, course.after), CLOCKS)
+            yield from self._control("mint", (step,))
+        if self.way.both_at_once or not (course.root and course.has_yet(Phase.TRUST)):
+            return
+        yield from self._told("trust", course.both, course.before)
+        if self.way.restart_for_trust:
+            yield from self._walk("trust", course.both, None)
+        yield from self._control("trust, seen", (self._await_trust("trust", course.both),))
+
+    def switch(self) -> Iterator[Wave]:
+        course = self.course
+        if course.has_yet(Phase.SWITCH):
+            yield from self._told("switch", course.both, course.after)
+        if not course.has_yet(Phase.DRAIN):
+            return
+        if self.way.restart_for_leaf:
+            yield from self._walk("drain", course.both, course.after)
+        step = Step(f"{course.mesh}/drain/census", AwaitLeaves(course.mesh, course.after))
+        yield from self._control("drain, seen", (step,))
+
+    def untrust(self) -> Iterator[Wave]:
+        course, new = self.course, (self.course.after.generation,)
+        if not course.root or course.phase is Phase.DONE:
+            return
+        if not self.way.prunes:
+            yield from self._told("untrust", new, course.after)
+            if self.way.restart_for_trust:
+                yield from self._walk("untrust", new, course.after)
+        yield from self._control("untrust, seen", (self._await_trust("untrust", new),))
+
+    def _told(self, phase: str, trusts: tuple[int, ...], signer: Signer) -> Iterator[Wave]:
+        """Handed over, read by the control plane, and seen from outside to have broken nothing."""
+        mesh, frame = self.course.mesh, self.frame
+        steps = [Step(f"{mesh}/{phase}/hand-over", HandOver(mesh, trusts, signer), CLOCKS)]
+        if self.way.control_plane:
+            effect = RestartControlPlane(mesh, trusts, signer)
+            steps.append(Step(f"{mesh}/{phase}/control-plane", effect, frame.gates.charts))
+        if frame.site.gateways:
+            steps.append(Step(f"{mesh}/{phase}/probe", ProbeVips(frame.pacing.soak_samples)))
+        yield from self._control(phase, tuple(steps))
+
+    def _control(self, phase: str, steps: tuple[Step, ...]) -> tuple[Wave, ...]:
+        return wave(f"{self.course.mesh} {phase}", self.frame.racks, Stage(phase, steps))
+
+    def _await_trust(self, phase: str, trusts: tuple[int, ...]) -> Step:
+        mesh = self.course.mesh
+        return Step(f"{mesh}/{phase}/verifiers", AwaitTrust(mesh, trusts))
+
+    def _walk(self, phase: str, trusts: tuple[int, ...], signer: Signer | None) -> Iterator[Wave]:
+        """Every wave begins with a look at every verifier: a root that somebody took away holds the next rack."""
+        mesh = self.course.mesh
+        task = Task(mesh, "", RenewOnNode(trusts, signer))
+        order = tuple(node for node in self.frame.order if node in self.course.nodes)
+        prefix = f"{mesh}/{phase}"
+        now = standing(self.request.observed)
+        walk = Walk(self.frame, now, dict.fromkeys(order, (task,)), prefix, f"{phase}: ")
+        self.naive += walk.naive_changes()
+        for number, each in enumerate(walk.waves(), 1):
+            watch = Step(f"{prefix}/verifiers-{number}", AwaitTrust(mesh, trusts))
+            first = (Stage("verifiers", (watch,)),) if phase == "drain" else ()
+            yield replace(each, stages=(*first, *each.stages))
