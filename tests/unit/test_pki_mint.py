@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki.authority import Authority, Subject, mint_issuer, mint_trust_anchor
+from pki.mint import Authority, Subject, mint_issuer, mint_trust_anchor
 
 NOW = datetime.now(UTC)
 YEAR = timedelta(days=365)
