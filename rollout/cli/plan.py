@@ -146,6 +146,21 @@ def maintain(ctx: click.Context, /, inventory: Path, argv: Sequence[str], purpos
 
 
 @plan.command()
+@click.option("--mesh", required=True, metavar="NAME", help="The mesh whose root, or issuer, is replaced.")
+@click.option("--issuer-only", is_flag=True, help="A new issuer under the same trust anchor.")
+@click.option("--back", is_flag=True, help="Return to the signer that an unfinished rotation came from.")
+@_plan_options
+@click.pass_context
+def rotate(
+    ctx: click.Context, /, inventory: Path, mesh: str, issuer_only: bool, back: bool, **shown: Any
+) -> None:
+    """Re-key a mesh: trust both roots, switch the signer, drain old leaves, untrust; each on a census."""
+    from rollout.cli.rotate import rotation_plan
+
+    _show(ctx, rotation_plan(inventory, mesh, issuer_only=issuer_only, back=back), **shown)
+
+
+@plan.command()
 @_targets_option
 @click.option("--via", type=_Release(), multiple=True, help="A version to pass through.")
 @inventory_option

@@ -11,8 +11,8 @@ from rollout.engine.aims import Leaving
 from rollout.engine.context import Run
 from rollout.errors import RackrollError
 from rollout.model.image import canonical, tag_version, with_version
-from rollout.model.site import DataPlane, Mesh, MeshKind
 from rollout.model.rekey import RenewProxies
+from rollout.model.site import DataPlane, Mesh, MeshKind
 from rollout.model.step import Evict, EvictAll, ReplaceAgents
 from rollout.model.workload import NodeImages, PodState
 
@@ -96,7 +96,7 @@ def _moves(run: Run, node: str) -> Iterator[_Move]:
                 role, found = run.world.roles[subject], _versions_of(run, subject)
                 own = frozenset(role.component_version(components[0], before) for before in found)
                 yield _Move(subject, own, version, agents=True)
-            case EvictAll():
+            case EvictAll() | RenewProxies():
                 continue
             case _:
                 assert_never(effect)

@@ -38,21 +38,31 @@ _ORDER = tuple(Phase)
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """From one signer to another, and the phase that the mesh was seen in. ``nodes`` have proxies of the mesh."""
+    """From one signer to another, and the phase that the mesh was seen in.
+
+    ``nodes`` have proxies of the mesh; ``late`` are those of them that still lag in that phase, where its hand-over
+    was seen to be done already.
+    """
 
     mesh: str
     before: Signer
     after: Signer
     phase: Phase
     nodes: frozenset[str]
+    late: frozenset[str] | None = None
 
     @property
     def both(self) -> tuple[int, ...]:
-        return tuple(dict.fromkeys((self.before.generation, self.after.generation)))
+        """Ascending, as bundles grow at their end; also on the way back."""
+        return tuple(sorted({self.before.generation, self.after.generation}))
 
     @property
     def root(self) -> bool:
         return self.before.generation != self.after.generation
+
+    def walked(self, phase: Phase) -> frozenset[str]:
+        """The nodes that this phase has to visit."""
+        return self.nodes if self.late is None or phase is not self.phase else self.late
 
     def has_yet(self, phase: Phase) -> bool:
         return _ORDER.index(self.phase) <= _ORDER.index(phase)
@@ -95,7 +105,7 @@ class _Turn:
             return
         yield from self._told("trust", course.both, course.before)
         if self.way.restart_for_trust:
-            yield from self._walk("trust", course.both, None)
+            yield from self._walk(Phase.TRUST, course.both, None)
         yield from self._control("trust, seen", (self._await_trust("trust", course.both),))
 
     def switch(self) -> Iterator[Wave]:
@@ -105,7 +115,7 @@ class _Turn:
         if not course.has_yet(Phase.DRAIN):
             return
         if self.way.restart_for_leaf:
-            yield from self._walk("drain", course.both, course.after)
+            yield from self._walk(Phase.DRAIN, course.both, course.after)
         step = Step(f"{course.mesh}/drain/census", AwaitLeaves(course.mesh, course.after))
         yield from self._control("drain, seen", (step,))
 
@@ -116,7 +126,7 @@ class _Turn:
         if not self.way.prunes:
             yield from self._told("untrust", new, course.after)
             if self.way.restart_for_trust:
-                yield from self._walk("untrust", new, course.after)
+                yield from self._walk(Phase.UNTRUST, new, course.after)
         yield from self._control("untrust, seen", (self._await_trust("untrust", new),))
 
     def _told(self, phase: str, trusts: tuple[int, ...], signer: Signer) -> Iterator[Wave]:
@@ -137,16 +147,16 @@ class _Turn:
         mesh = self.course.mesh
         return Step(f"{mesh}/{phase}/verifiers", AwaitTrust(mesh, trusts))
 
-    def _walk(self, phase: str, trusts: tuple[int, ...], signer: Signer | None) -> Iterator[Wave]:
+    def _walk(self, phase: Phase, trusts: tuple[int, ...], signer: Signer | None) -> Iterator[Wave]:
         """Every wave begins with a look at every verifier: a root that somebody took away holds the next rack."""
-        mesh = self.course.mesh
+        mesh, name = self.course.mesh, phase.lower()
         task = Task(mesh, "", RenewOnNode(trusts, signer))
-        order = tuple(node for node in self.frame.order if node in self.course.nodes)
-        prefix = f"{mesh}/{phase}"
+        order = tuple(node for node in self.frame.order if node in self.course.walked(phase))
+        prefix = f"{mesh}/{name}"
         now = standing(self.request.observed)
-        walk = Walk(self.frame, now, dict.fromkeys(order, (task,)), prefix, f"{phase}: ")
+        walk = Walk(self.frame, now, dict.fromkeys(order, (task,)), prefix, f"{name}: ")
         self.naive += walk.naive_changes()
         for number, each in enumerate(walk.waves(), 1):
             watch = Step(f"{prefix}/verifiers-{number}", AwaitTrust(mesh, trusts))
-            first = (Stage("verifiers", (watch,)),) if phase == "drain" else ()
+            first = (Stage("verifiers", (watch,)),) if phase is Phase.DRAIN else ()
             yield replace(each, stages=(*first, *each.stages))

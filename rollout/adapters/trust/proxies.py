@@ -1,0 +1,48 @@
+"""One mesh's proxies as parties of its trust: seen by a census, or in a gateway's own Envoy, and restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pki.rotation.sighting import Party
+from rollout.adapters.kube.api import KubeApi
+from rollout.adapters.kube.cluster import KubeCluster
+from rollout.adapters.trust.census import Canary, Census, KnownIssuer
+from rollout.adapters.trust.envoy import Envoy
+from rollout.adapters.trust.members import members
+from rollout.model.role import SubjectRole
+from rollout.model.site import Mesh, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """``agent`` is the component that holds the keys in the proxies' stead (ztunnel), or empty."""
+
+    site: Site
+    roles: Mapping[str, SubjectRole]
+    mesh: Mesh
+    api: Callable[[], KubeApi]
+    cluster: KubeCluster
+    census: Census
+    agent: str = ""
+
+    def seen(
+        self, node: str | None, canaries: Sequence[Canary], issuers: Sequence[KnownIssuer]
+    ) -> tuple[Party, ...]:
+        api = self.api()
+        found = members(self.site, self.roles, self.mesh, api, node)
+        sockets = [member for member in found if member.port]
+        gateways = [member for member in found if not member.port]
+        envoy = Envoy(api, self.census.racks)
+        told = (envoy.party(member, issuers) for member in gateways)
+        return (*self.census.take(sockets, canaries, issuers), *(party for party in told if party))
+
+    def renew(self, party: Party) -> bool:
+        """A DaemonSet's pod is deleted, for a drain would not evict it; anything else goes by its budget."""
+        if not self.agent:
+            return self.cluster.evict(party.namespace, party.name)
+        for each in self.cluster.agents(party.node, self.mesh.name):
+            if each.component == self.agent and not each.terminating:
+                self.cluster.delete_pod(each.namespace, each.pod)
+        return True
