@@ -217,7 +217,7 @@ def test_the_newest_generation_cannot_be_retired(tmp_path: Path) -> None:
 def test_what_is_not_there_is_refused_with_what_is(ask: str, tmp_path: Path) -> None:
     own = home(tmp_path)
     own.begin(NOW)
-    acts = {
+    acts: dict[str, Callable[[], object]] = {
         "generation": lambda: own.generation(7),
         "material": lambda: own.issuer_material(1, 7),
         "retire": lambda: own.retire(7),
