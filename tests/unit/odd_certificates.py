@@ -1,0 +1,128 @@
+"""A builder for certificates that `pki.mint` would never make. Keys are made here and forgotten with the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+def key() -> Key:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def rsa_key(bits: int = 2048) -> Key:
+    return rsa.generate_private_key(65537, bits)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A certificate with its key."""
+
+    cert: x509.Certificate
+    key: Key
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A sound certificate by default; each field spoils one thing."""
+
+    name: str = "root"
+    unit: str = "g1"
+    own: Key = field(default_factory=key)
+    ca: bool = True
+    ca_critical: bool = True
+    pathlen: int | None = None
+    usage: bool = True
+    begins: datetime = NOW - DAY
+    ends: datetime = NOW + 100 * DAY
+    ski: bool = True
+    aki: bool = True
+    eku: tuple[x509.ObjectIdentifier, ...] = ()
+    sans: tuple[x509.GeneralName, ...] = ()
+    extra: tuple[tuple[x509.ExtensionType, bool], ...] = ()
+    hash: hashes.SHA224 | hashes.SHA256 = field(default_factory=hashes.SHA256)
+
+    def but(self, **changes: object) -> Recipe:
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def subject(self) -> x509.Name:
+        if not self.name:
+            return x509.Name([])
+        return x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, self.unit),
+                x509.NameAttribute(NameOID.COMMON_NAME, self.name),
+            ]
+        )
+
+    def root(self) -> Made:
+        return self._signed(self.subject(), self.own)
+
+    def under(self, signer: Made, *, signed_with: Key | None = None) -> Made:
+        return self._signed(signer.cert.subject, signed_with or signer.key)
+
+    def _signed(self, issuer: x509.Name, signer: Key) -> Made:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(self.subject())
+            .issuer_name(issuer)
+            .public_key(self.own.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(self.begins)
+            .not_valid_after(self.ends)
+        )
+        for value, critical in self._extensions(signer):
+            builder = builder.add_extension(value, critical=critical)
+        return Made(builder.sign(signer, self.hash), self.own)
+
+    def _extensions(self, signer: Key) -> list[tuple[x509.ExtensionType, bool]]:
+        found: list[tuple[x509.ExtensionType, bool]] = [
+            (x509.BasicConstraints(self.ca, self.pathlen if self.ca else None), self.ca_critical)
+        ]
+        if self.usage:
+            found.append((usage(ca=self.ca), True))
+        if self.ski:
+            found.append((x509.SubjectKeyIdentifier.from_public_key(self.own.public_key()), False))
+        if self.aki:
+            found.append((x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False))
+        if self.eku:
+            found.append((x509.ExtendedKeyUsage(self.eku), False))
+        if self.sans:
+            found.append((x509.SubjectAlternativeName(self.sans), not self.name))
+        return [*found, *self.extra]
+
+
+def usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+ROOT = Recipe("root", "g1")
+ISSUER = Recipe("issuer", "g1.1", pathlen=0, ends=NOW + 50 * DAY)
+LEAF = Recipe(
+    "",
+    ca=False,
+    eku=BOTH,
+    ends=NOW + DAY,
+    sans=(x509.UniformResourceIdentifier("spiffe://cluster.local/ns/shop/sa/web"),),
+)
+LINKERD_LEAF = LEAF.but(sans=(x509.DNSName("web.shop.serviceaccount.identity.linkerd.cluster.local"),))
