@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -130,8 +131,10 @@ def _is_certificate(block: re.Match[str], text: str, where: str) -> None:
 def _decoded(body: str, line: int, where: str) -> x509.Certificate:
     try:
         der = base64.b64decode("".join(body.split()), validate=True)
-        cert = x509.load_der_x509_certificate(der)
-        _readable(cert)
+        with warnings.catch_warnings():  # what the library only warns of is refused below
+            warnings.simplefilter("ignore")
+            cert = x509.load_der_x509_certificate(der)
+            _readable(cert)
     except (ValueError, binascii.Error, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         what = f"line {line}: not a certificate that can be read ({str(error)[:80]})"
         raise PkiError(what, where=where, hint="copy it again from where it was issued") from None
@@ -143,6 +146,8 @@ def _readable(cert: x509.Certificate) -> None:
     for part in (cert.extensions, cert.subject, cert.issuer, cert.not_valid_before_utc, cert.version):
         del part
     cert.public_key()
+    if cert.serial_number <= 0:
+        raise ValueError("its serial number is not positive, which RFC 5280 and Go refuse")
 
 
 def _each_once(certs: list[x509.Certificate], where: str) -> None:

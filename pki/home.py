@@ -127,6 +127,10 @@ class PkiHome:
         root = self._anchor(generation)
         return IssuerMaterial(to_pem([root.certificate]), key_pem(root.key))
 
+    def check_root_key(self, generation: int) -> None:
+        """Open the root's key and see that it is the certificate's. Raises PkiError; the key stays where it is."""
+        self._anchor(generation)
+
     def retire(self, number: int) -> None:
         """Destroy that generation's keys and set its certificates aside. Done already: nothing happens.
 

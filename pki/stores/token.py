@@ -49,12 +49,12 @@ class TokenStore:
         return self._opened(self._label(folder))
 
     def destroy(self, folder: Path) -> None:
-        from pkcs11 import Attribute
-
         if not (folder / KEY).exists():
             return
         label = self._label(folder)
         with self._errors():
+            from pkcs11 import Attribute
+
             for found in list(self._session().get_objects({Attribute.LABEL: label})):
                 found.destroy()
         (folder / KEY).unlink()

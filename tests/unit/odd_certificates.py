@@ -34,11 +34,11 @@ class Made:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A sound certificate by default; each field spoils one thing."""
+    """A sound certificate by default, with a new key each time; each field spoils one thing."""
 
     name: str = "root"
     unit: str = "g1"
-    own: Key = field(default_factory=key)
+    own: Key | None = None
     ca: bool = True
     ca_critical: bool = True
     pathlen: int | None = None
@@ -66,33 +66,34 @@ class Recipe:
         )
 
     def root(self) -> Made:
-        return self._signed(self.subject(), self.own)
+        own = self.own or key()
+        return self._signed(self.subject(), own, own)
 
     def under(self, signer: Made, *, signed_with: Key | None = None) -> Made:
-        return self._signed(signer.cert.subject, signed_with or signer.key)
+        return self._signed(signer.cert.subject, signed_with or signer.key, self.own or key())
 
-    def _signed(self, issuer: x509.Name, signer: Key) -> Made:
+    def _signed(self, issuer: x509.Name, signer: Key, own: Key) -> Made:
         builder = (
             x509.CertificateBuilder()
             .subject_name(self.subject())
             .issuer_name(issuer)
-            .public_key(self.own.public_key())
+            .public_key(own.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(self.begins)
             .not_valid_after(self.ends)
         )
-        for value, critical in self._extensions(signer):
+        for value, critical in self._extensions(signer, own):
             builder = builder.add_extension(value, critical=critical)
-        return Made(builder.sign(signer, self.hash), self.own)
+        return Made(builder.sign(signer, self.hash), own)
 
-    def _extensions(self, signer: Key) -> list[tuple[x509.ExtensionType, bool]]:
+    def _extensions(self, signer: Key, own: Key) -> list[tuple[x509.ExtensionType, bool]]:
         found: list[tuple[x509.ExtensionType, bool]] = [
             (x509.BasicConstraints(self.ca, self.pathlen if self.ca else None), self.ca_critical)
         ]
         if self.usage:
             found.append((usage(ca=self.ca), True))
         if self.ski:
-            found.append((x509.SubjectKeyIdentifier.from_public_key(self.own.public_key()), False))
+            found.append((x509.SubjectKeyIdentifier.from_public_key(own.public_key()), False))
         if self.aki:
             found.append((x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False))
         if self.eku:

@@ -163,6 +163,16 @@ def test_a_token_that_cannot_be_opened_is_refused_and_mints_nothing(
     assert objects() == before
 
 
+def test_without_the_extra_a_token_is_refused_with_what_to_install(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pkcs11", None)
+    (tmp_path / "key").write_text("pkcs11:token=roots;object=rackroll-1;type=private\n")
+    for act in (tokens(place).open, tokens(place).destroy):
+        with pytest.raises(PkiError, match=r"rackroll\[hsm\]"):
+            act(tmp_path)
+
+
 def test_a_kill_between_the_token_and_the_certificate_leaves_no_key_behind(
     own: PkiHome, place: Path, tmp_path: Path
 ) -> None:
