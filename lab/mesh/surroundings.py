@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ FILE = "surroundings.json"
 CONTROL = "control.json"
 TRUST = "trust.json"
 OUTBOX = "outbox.jsonl"
+
+
+class Part(StrEnum):
+    """What a pod of the drill is. One that only has its volumes kept stands for what reads them elsewhere."""
+
+    PAIR = "pair"
+    SIGNER = "signer"
+    VOLUMES = "volumes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +44,14 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """``peers`` are the other ready pods, ``signers`` the addresses of the mesh's ready signers."""
+    """``peers`` are the other ready pods, ``signers`` the addresses of the mesh's ready signers.
+
+    ``mesh`` and ``part`` (a :class:`Part`) say what the pod itself is.
+    """
 
     own: Pod
+    mesh: str
+    part: Part
     peers: tuple[Pod, ...] = ()
     signers: tuple[str, ...] = ()
 
@@ -48,7 +62,8 @@ class Surroundings:
 def load(text: str) -> Surroundings:
     raw = json.loads(text)
     peers = tuple(Pod(**peer) for peer in raw["peers"])
-    return Surroundings(Pod(**raw["own"]), peers, tuple(raw["signers"]))
+    own, part = Pod(**raw["own"]), Part(raw["part"])
+    return Surroundings(own, raw["mesh"], part, peers, tuple(raw["signers"]))
 
 
 @dataclass(frozen=True, slots=True)
