@@ -19,6 +19,11 @@ _COMMANDS = {
         "demo",
         "Build the lab, bring it up, upgrade it under load, show the score.",
     ),
+    "drill": (
+        "rollout.cli.drill.command",
+        "drill",
+        "Rotate a mesh's root on the lab under traffic, and count what fails.",
+    ),
     "lab": ("rollout.cli.lab", "lab", "Build, inspect and remove the embedded lab."),
     "site": ("rollout.cli.site", "site", "Check a site file, or print its schema."),
     "check": ("rollout.cli.check", "check", "Ask what the gates of a rollout would say now."),

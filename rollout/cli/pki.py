@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.census import census
 from rollout.cli.options import inventory_option, output_option, yes_option
 from rollout.cli.output import confirm, emit, say
 
@@ -25,6 +26,9 @@ _mesh_option = click.option(
 @click.group()
 def pki() -> None:
     """Mint mesh CAs, check them with two verifiers, and see what runs out when."""
+
+
+pki.add_command(census)
 
 
 @pki.command()

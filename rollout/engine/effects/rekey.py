@@ -12,6 +12,7 @@ from pki.rotation.gates import Objection, Objections, bundle_is, leaves_are, par
 from pki.rotation.sighting import Party, Sighting
 from rollout.engine.context import Run
 from rollout.engine.outcome import Done, Word
+from rollout.engine.ports import World
 from rollout.engine.trust import Declared, MeshTrust
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.gate import Finding, Verdict
@@ -38,7 +39,12 @@ Findings = tuple[Finding, ...]
 
 
 def trust_of(run: Run, mesh: str) -> MeshTrust:
-    found = run.world.trust.get(mesh)
+    return trust_of_mesh(run.world, mesh)
+
+
+def trust_of_mesh(world: World, mesh: str) -> MeshTrust:
+    """Raises StepFailed for a mesh whose trust this site does not hand over."""
+    found = world.trust.get(mesh)
     if found is None:
         hint = f"give the mesh a `pki` section in site.yaml, and a first generation: rackroll pki init --mesh {mesh}"
         raise StepFailed(f"nothing here can hand over {mesh}'s trust", where=mesh, hint=hint)
