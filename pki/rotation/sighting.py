@@ -31,7 +31,8 @@ class LiveLeaf:
 class Party:
     """One proxy: it serves a leaf and verifies those of others. Seen by handshakes, never by what a Secret says.
 
-    ``trusts`` are those of the anchors asked about whose canary it accepted; ``silent`` says why nobody knows.
+    ``gateway``: it carries traffic from outside, and leaves only in its node's transaction. ``trusts`` are those of
+    the anchors asked about whose canary it accepted; ``silent`` says why nobody knows.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Party:
     leaf: LiveLeaf | None = None
     trusts: frozenset[Fingerprint] | None = None
     silent: str = ""
+    gateway: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name} on {self.node}"

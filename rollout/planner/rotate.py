@@ -17,6 +17,7 @@ from rollout.model.rekey import (
     AwaitTrust,
     HandOver,
     MintAuthority,
+    RenewLate,
     RestartControlPlane,
     Signer,
 )
@@ -33,6 +34,7 @@ from rollout.planner.standing import standing
 CLOCKS = ("CLOCK-OFFSET", "PKI-CLOCK")
 """Asked of the whole site before anything is signed: a leaf from a wrong clock is not yet valid to somebody."""
 
+BUDGETED = ("PDB-ALLOWS",)
 _ORDER = tuple(Phase)
 
 
@@ -127,6 +129,11 @@ class _Turn:
             yield from self._told("untrust", new, course.after)
             if self.way.restart_for_trust:
                 yield from self._walk(Phase.UNTRUST, new, course.after)
+            else:
+                late = Step(
+                    f"{course.mesh}/untrust/late", RenewLate(course.mesh, new, course.after), BUDGETED
+                )
+                yield from self._control("untrust, late", (late,))
         yield from self._control("untrust, seen", (self._await_trust("untrust", new),))
 
     def _told(self, phase: str, trusts: tuple[int, ...], signer: Signer) -> Iterator[Wave]:

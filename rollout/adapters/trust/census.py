@@ -76,20 +76,21 @@ class Census:
     def _node(
         self, node: str, members: list[Member], canaries: Sequence[Canary]
     ) -> list[tuple[Member, Mapping[str, Any]]]:
+        """For each member its leaf, why there is none, and by anchor whether its canary was accepted."""
         question = {
             "targets": [self._target(member) for member in members],
             "canaries": [{"name": c.anchor, "chain": c.chain, "key": c.key} for c in canaries],
             "timeout": TIMEOUT,
             "patience": PATIENCE,
         }
-        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) // AT_ONCE + 1) * max(len(canaries), 1)
+        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) * len(canaries) // AT_ONCE + 1)
         try:
             if node not in self.racks:
                 raise Unreachable("the site has no such node", where=f"node {node}")
             said = self.vantage.run(node, census_script, question, budget)
         except Unreachable as error:
             return [(m, {"leaf": "", "why": f"{node}: {error.message}", "accepts": {}}) for m in members]
-        return list(zip(members, said, strict=True))
+        return [(m, _together(canaries, answers)) for m, answers in zip(members, said, strict=True)]
 
     def _target(self, member: Member) -> Mapping[str, Any]:
         return {
@@ -108,6 +109,14 @@ class Census:
         silent = "" if leaf and trusts is not None else f"does not answer: {said['why'] or 'no word'}"
         rack = self.racks.get(member.node, "")
         return Party(member.name, member.namespace, member.node, rack, leaf, trusts, silent)
+
+
+def _together(canaries: Sequence[Canary], answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return {
+        "leaf": next((each["leaf"] for each in answers if each["leaf"]), ""),
+        "why": next((each["why"] for each in answers if each["accepted"] is None), ""),
+        "accepts": {c.anchor: each["accepted"] for c, each in zip(canaries, answers, strict=True)},
+    }
 
 
 def live_leaf(text: str, issuers: Iterable[KnownIssuer]) -> LiveLeaf | None:

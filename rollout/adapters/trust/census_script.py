@@ -18,15 +18,13 @@ from typing import Any
 AT_ONCE = 16
 
 
-def look(asked: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
-    """The target's leaf (base64 of DER), and for each canary whether it was accepted: true, false, or null."""
-    found: dict[str, Any] = {"name": target["name"], "leaf": "", "why": "", "accepts": {}}
-    for canary in asked["canaries"]:
-        try:
-            found["accepts"][canary["name"]] = _shake(target, canary, asked, found)
-        except OSError as error:
-            found["accepts"][canary["name"]] = None
-            found["why"] = str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+def look(asked: dict[str, Any], target: dict[str, Any], canary: dict[str, Any]) -> dict[str, Any]:
+    """The target's leaf (base64 of DER), and whether the canary was accepted: true, false, or null."""
+    found: dict[str, Any] = {"leaf": "", "why": "", "accepted": None}
+    try:
+        found["accepted"] = _shake(target, canary, asked, found)
+    except OSError as error:
+        found["why"] = str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
     return found
 
 
@@ -50,7 +48,8 @@ def _shake(
             tls.settimeout(asked["patience"])
             return True if tls.recv(1) else None
         except ssl.SSLError as error:
-            return False if "ALERT" in str(error.reason) else None
+            found["why"] = str(error.reason or type(error).__name__)
+            return False if "ALERT" in found["why"] else None
         except TimeoutError:
             return True if shaken else None
 
@@ -72,11 +71,15 @@ def _context(target: dict[str, Any], canary: dict[str, Any]) -> ssl.SSLContext:
     return context
 
 
-def answer(asked: dict[str, Any]) -> list[dict[str, Any]]:
-    if not asked["targets"]:
-        return []
-    with ThreadPoolExecutor(min(AT_ONCE, len(asked["targets"]))) as pool:
-        return list(pool.map(lambda target: look(asked, target), asked["targets"]))
+def answer(asked: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """For each target one answer for each canary, in their order."""
+    asks = [(target, canary) for target in asked["targets"] for canary in asked["canaries"]]
+    if not asks:
+        return [[] for _ in asked["targets"]]
+    with ThreadPoolExecutor(min(AT_ONCE, len(asks))) as pool:
+        answers = list(pool.map(lambda pair: look(asked, *pair), asks))
+    each = len(asked["canaries"])
+    return [answers[at : at + each] for at in range(0, len(answers), each)]
 
 
 if __name__ == "__main__":

@@ -40,16 +40,18 @@ class Envoy:
         try:
             secrets = list(_secrets(json.loads(run_in_container(self.api, target, ASK))))
         except RackrollError as error:
-            return Party(*where, silent=error.message)
+            return Party(*where, silent=error.message, gateway=not member.port)
         except (ValueError, PkiError) as error:
-            return Party(*where, silent=f"its Envoy's secrets cannot be read: {error}")
+            why = f"its Envoy's secrets cannot be read: {error}"
+            return Party(*where, silent=why, gateway=not member.port)
         if not secrets:
             return None
         chain = next((certs for kind, certs in secrets if kind == "leaf"), ())
         roots = [cert for kind, certs in secrets if kind == "roots" for cert in certs]
         leaf = live_leaf(base64.b64encode(_der(chain[0])).decode(), issuers) if chain else None
         trusts = frozenset(fingerprint(cert) for cert in roots) if roots else None
-        return Party(*where, leaf, trusts, "" if leaf and trusts else "its Envoy holds only a part")
+        why = "" if leaf and trusts else "its Envoy holds only a part"
+        return Party(*where, leaf, trusts, why, not member.port)
 
 
 def _der(certificate: x509.Certificate) -> bytes:

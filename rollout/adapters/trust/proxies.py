@@ -17,7 +17,8 @@ from rollout.model.site import Mesh, Site
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """``agent`` is the component that holds the keys in the proxies' stead (ztunnel), or empty."""
+    """``agent`` is the component that holds the keys in the proxies' stead (ztunnel), or empty. ``envoys``: one that
+    shows no leaf (a gateway, a sidecar whose port takes plain text) is an Envoy that can be asked what it holds."""
 
     site: Site
     roles: Mapping[str, SubjectRole]
@@ -26,17 +27,22 @@ class Proxies:
     cluster: KubeCluster
     census: Census
     agent: str = ""
+    envoys: bool = False
 
     def seen(
         self, node: str | None, canaries: Sequence[Canary], issuers: Sequence[KnownIssuer]
     ) -> tuple[Party, ...]:
         api = self.api()
         found = members(self.site, self.roles, self.mesh, api, node)
-        sockets = [member for member in found if member.port]
-        gateways = [member for member in found if not member.port]
-        envoy = Envoy(api, self.census.racks)
-        told = (envoy.party(member, issuers) for member in gateways)
-        return (*self.census.take(sockets, canaries, issuers), *(party for party in told if party))
+        shaken = self.census.take([m for m in found if m.port], canaries, issuers)
+        names = {(member.namespace, member.name): member for member in found}
+        told = {(p.namespace, p.name): p for p in shaken if p.leaf is not None or not self.envoys}
+        if self.envoys:
+            envoy = Envoy(api, self.census.racks)
+            for name in names.keys() - told.keys():
+                party = envoy.party(names[name], issuers)
+                told |= {name: party} if party else {}
+        return tuple(told[name] for name in sorted(told))
 
     def renew(self, party: Party) -> bool:
         """A DaemonSet's pod is deleted, for a drain would not evict it; anything else goes by its budget."""

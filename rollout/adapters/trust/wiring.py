@@ -21,7 +21,7 @@ from rollout.adapters.trust.proxies import Proxies
 from rollout.adapters.trust.vantage import NodeVantage, Vantage
 from rollout.engine.trust import MeshTrust
 from rollout.model.role import SubjectRole
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Mesh, MeshKind, Site
 from rollout.model.trust import TrustWay
 
 
@@ -51,7 +51,8 @@ def _trust(
     api = _once(partial(connect, site.kubernetes))
     racks = {node.name: node.rack for node in site.nodes}
     census = Census(vantage, racks, way.socket, partial(_name, mesh))
-    proxies = Proxies(site, roles, mesh, api, cluster, census, way.agent)
+    envoys = mesh.kind is MeshKind.ISTIO
+    proxies = Proxies(site, roles, mesh, api, cluster, census, way.agent, envoys)
     keys = MeshKeys(mesh.name, pki_home(mesh))
     role = roles[mesh.name]
     if isinstance(role, ConsulRole):

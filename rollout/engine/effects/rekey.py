@@ -5,7 +5,8 @@ no signer that somebody does not trust yet, no root removed that a live leaf sti
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pki.rotation.gates import Objection, Objections, bundle_is, leaves_are, party_serves, party_trusts
@@ -22,6 +23,7 @@ from rollout.model.rekey import (
     AwaitTrust,
     HandOver,
     MintAuthority,
+    RenewLate,
     RenewProxies,
     RestartControlPlane,
     Signer,
@@ -30,6 +32,8 @@ from rollout.model.rekey import (
 CENSUS = "PKI-CENSUS"
 TRUST = "PKI-TRUST"
 SHOWN = 8
+MOMENT = 15.0
+"""Seconds in which a pushed bundle usually has reached everybody."""
 _HINTS = {
     TRUST: "see what that verifier trusts (`rackroll pki census`); put the anchor back or restart it, then "
     "`rackroll resume` (docs/pki.md)",
@@ -100,28 +104,68 @@ def restart_control_plane(run: Run, effect: RestartControlPlane) -> Done:
 
 
 def renew(run: Run, effect: RenewProxies) -> Done | Findings:
-    """Evicts what lags and was there when it began, one look after the other; a new pod that lags too is told, not
-    evicted again."""
+    """What lags on the node and was there when this began is restarted."""
     trust = trust_of(run, effect.mesh)
-    asked: set[tuple[str, str]] = set()
-    accepted: set[tuple[str, str]] = set()
+    restarts = _Restarts(trust)
 
     def look() -> Objections:
-        parties = trust.sight(effect.node).parties
-        lag = [(party, _lags(trust, party, effect.trusts, effect.signer)) for party in parties]
-        late = [(party, objections) for party, objections in lag if objections]
-        if not asked:
-            asked.update((party.namespace, party.name) for party, _ in late)
+        late = _late(trust, trust.sight(effect.node).parties, effect.trusts, effect.signer)
+        return restarts.go_on(late)
+
+    return _until_clear(run, CENSUS, look) or restarts.done()
+
+
+def renew_late(run: Run, effect: RenewLate) -> Done | Findings:
+    """Most proxies only need a moment; one at a time of those that needed more is restarted."""
+    trust = trust_of(run, effect.mesh)
+    restarts = _Restarts(trust, at_once=1)
+    began = run.clock.now()
+
+    def look() -> Objections:
+        late = _late(trust, trust.sight().parties, effect.trusts, effect.signer)
+        if run.clock.now() - began < MOMENT:
+            return tuple(o for _, objections in late for o in objections)
+        workloads = [(party, objections) for party, objections in late if not party.gateway]
+        gateways = tuple(o for party, objections in late if party.gateway for o in objections)
+        return (*gateways, *restarts.go_on(workloads))
+
+    return _until_clear(run, TRUST, look) or restarts.done()
+
+
+Late = list[tuple[Party, list[Objection]]]
+
+
+def _late(trust: MeshTrust, parties: Iterable[Party], trusts: tuple[int, ...], signer: Signer | None) -> Late:
+    found = ((party, _lags(trust, party, trusts, signer)) for party in parties)
+    return [(party, objections) for party, objections in found if objections]
+
+
+@dataclass(slots=True)
+class _Restarts:
+    """Each pod is restarted once, and only those that lagged at the first look: one that comes back and lags too
+    would do so again."""
+
+    trust: MeshTrust
+    at_once: int = 1000
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    accepted: set[tuple[str, str]] = field(default_factory=set)
+
+    def go_on(self, late: Late) -> Objections:
+        names = {(party.namespace, party.name) for party, _ in late}
+        if not self.asked:
+            self.asked |= names
+        room = self.at_once - len(names & self.accepted)
         for party, objections in late:
             name = (party.namespace, party.name)
             unseen = all(objection.unseen for objection in objections)
-            if name in asked - accepted and not unseen and trust.renew(party):
-                accepted.add(name)
+            if room > 0 and name in self.asked - self.accepted and not unseen and self.trust.renew(party):
+                self.accepted.add(name)
+                room -= 1
         return tuple(o for _, objections in late for o in objections)
 
-    held = _until_clear(run, CENSUS, look)
-    counts = (("pods.evicted", len(accepted)),)
-    return held or Done(Word.DONE if accepted else Word.ALREADY, f"{len(accepted)} pods", counts)
+    def done(self) -> Done:
+        counts = (("pods.evicted", len(self.accepted)),)
+        return Done(Word.DONE if self.accepted else Word.ALREADY, f"{len(self.accepted)} pods", counts)
 
 
 def await_renewed(run: Run, effect: AwaitRenewed) -> Done | Findings:
@@ -143,25 +187,29 @@ def _lags(trust: MeshTrust, party: Party, trusts: tuple[int, ...], signer: Signe
 
 def await_trust(run: Run, effect: AwaitTrust) -> Done | Findings:
     trust = trust_of(run, effect.mesh)
+    seen: list[Sighting] = []
 
     def look() -> Objections:
-        return bundle_is(trust.sight(), trust.anchors(effect.trusts))
+        seen[:] = [trust.sight()]
+        return bundle_is(seen[0], trust.anchors(effect.trusts))
 
-    return _until_clear(run, TRUST, look) or _counted(trust)
+    return _until_clear(run, TRUST, look) or _counted(seen)
 
 
 def await_leaves(run: Run, effect: AwaitLeaves) -> Done | Findings:
     trust = trust_of(run, effect.mesh)
+    seen: list[Sighting] = []
 
     def look() -> Objections:
-        return leaves_are(trust.sight().parties, trust.authority(effect.signer))
+        seen[:] = [trust.sight()]
+        return leaves_are(seen[0].parties, trust.authority(effect.signer))
 
-    return _until_clear(run, CENSUS, look) or _counted(trust)
+    return _until_clear(run, CENSUS, look) or _counted(seen)
 
 
-def _counted(trust: MeshTrust) -> Done:
-    """How many verifiers that was true of: none at all is no proof, and is said."""
-    parties = len(trust.sight().parties)
+def _counted(seen: Sequence[Sighting]) -> Done:
+    """How many proxies that was true of: none at all is no proof, and is said."""
+    parties = sum(len(each.parties) for each in seen)
     return Done(Word.DONE, f"{parties} proxies seen", (("leaves.seen", parties),))
 
 
