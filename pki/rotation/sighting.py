@@ -32,6 +32,8 @@ class Party:
     """One proxy: it serves a leaf and verifies those of others. Seen by handshakes, never by what a Secret says.
 
     ``trusts`` are those of the anchors asked about whose canary it accepted; ``silent`` says why nobody knows.
+    ``held_by`` is the node's agent that holds its key in its stead (ztunnel), empty where it holds its own.
+    ``leaving``: it was told to end, and until it does its leaf lives and it refuses what it does not trust.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Party:
     leaf: LiveLeaf | None = None
     trusts: frozenset[Fingerprint] | None = None
     silent: str = ""
+    held_by: str = ""
+    leaving: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name} on {self.node}"

@@ -17,15 +17,12 @@ from rollout.model.site import Mesh, Site
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """``agent`` is the component that holds the keys in the proxies' stead (ztunnel), or empty."""
-
     site: Site
     roles: Mapping[str, SubjectRole]
     mesh: Mesh
     api: Callable[[], KubeApi]
     cluster: KubeCluster
     census: Census
-    agent: str = ""
 
     def seen(
         self, node: str | None, canaries: Sequence[Canary], issuers: Sequence[KnownIssuer]
@@ -39,10 +36,10 @@ class Proxies:
         return (*self.census.take(sockets, canaries, issuers), *(party for party in told if party))
 
     def renew(self, party: Party) -> bool:
-        """A DaemonSet's pod is deleted, for a drain would not evict it; anything else goes by its budget."""
-        if not self.agent:
+        """A node's agent is a DaemonSet's pod and is deleted, a drain would not evict it; else the budget says when."""
+        if not party.held_by:
             return self.cluster.evict(party.namespace, party.name)
         for each in self.cluster.agents(party.node, self.mesh.name):
-            if each.component == self.agent and not each.terminating:
+            if each.component == party.held_by and not each.terminating:
                 self.cluster.delete_pod(each.namespace, each.pod)
         return True

@@ -51,7 +51,7 @@ def _trust(
     api = _once(partial(connect, site.kubernetes))
     racks = {node.name: node.rack for node in site.nodes}
     census = Census(vantage, racks, way.socket, partial(_name, mesh))
-    proxies = Proxies(site, roles, mesh, api, cluster, census, way.agent)
+    proxies = Proxies(site, roles, mesh, api, cluster, census)
     keys = MeshKeys(mesh.name, open_home(mesh))
     role = roles[mesh.name]
     if isinstance(role, ConsulRole):
