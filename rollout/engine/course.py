@@ -86,10 +86,18 @@ def _ends(trust: MeshTrust, seen: Sighting, mesh: str, *, issuer_only: bool) -> 
 
 
 def _about(trust: MeshTrust, seen: Sighting, signer: Signer, *, issuer_only: bool) -> bool:
-    """A rotation that has switched already shows in a bundle with two roots, or in leaves of another issuer."""
+    """A rotation that has switched already shows in leaves of another issuer, in a bundle with two roots, or in a
+    verifier that has not followed yet where the bundle has one again."""
     authority = trust.authority(signer)
-    listed = not issuer_only and authority.anchor in seen.published
-    return listed or any(party.leaf is not None and party.leaf.by == authority for party in seen.parties)
+    served = any(party.leaf is not None and party.leaf.by == authority for party in seen.parties)
+    return served or (not issuer_only and authority.anchor in _trusted_somewhere(seen))
+
+
+def _trusted_somewhere(seen: Sighting) -> frozenset[str]:
+    """Of whom nobody could ask, nothing is assumed here: the plan's own looks hold for that."""
+    told = (copy.anchors for copy in seen.copies)
+    asked = (party.trusts for party in seen.parties if party.trusts is not None)
+    return frozenset(seen.published).union(*told, *asked)
 
 
 def _phase(trust: MeshTrust, seen: Sighting, before: Signer, after: Signer) -> Phase:

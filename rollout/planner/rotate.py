@@ -128,13 +128,14 @@ class _Turn:
 
     def untrust(self) -> Iterator[Wave]:
         course, new = self.course, (self.course.after.generation,)
-        if not course.root or course.phase is Phase.DONE:
+        if course.phase is Phase.DONE:
             return
-        if not self.way.prunes:
+        if course.root and not self.way.prunes:
             yield from self._told("untrust", new, course.after, (course.before.generation,))
             if self.way.restart_for_trust:
                 yield from self._walk(Phase.UNTRUST, new, course.after)
-        yield from self._control("untrust, seen", (self._await_trust("untrust", new),))
+        name = "untrust" if course.root else "end"
+        yield from self._control(f"{name}, seen", (self._await_trust(name, new),))
 
     def _told(
         self, phase: str, trusts: tuple[int, ...], signer: Signer, untrusts: tuple[int, ...] = ()
