@@ -34,26 +34,35 @@ Objections = tuple[Objection, ...]
 
 def bundle_is(seen: Sighting, wanted: Collection[Fingerprint]) -> Objections:
     """Every verifier and every copy trusts exactly ``wanted``, of the anchors that we know."""
-    return tuple(_bundles(seen, frozenset(wanted)))
+    return tuple(_bundles(seen, frozenset(wanted), exactly=True))
 
 
-def _bundles(seen: Sighting, wanted: frozenset[Fingerprint]) -> Iterator[Objection]:
-    yield from _differs("the published bundle", frozenset(seen.published), wanted)
+def bundle_has(seen: Sighting, wanted: Collection[Fingerprint]) -> Objections:
+    """Every verifier and every copy trusts ``wanted``, whatever else it trusts."""
+    return tuple(_bundles(seen, frozenset(wanted), exactly=False))
+
+
+def _bundles(seen: Sighting, wanted: frozenset[Fingerprint], *, exactly: bool) -> Iterator[Objection]:
+    yield from _differs("the published bundle", frozenset(seen.published), wanted, exactly=exactly)
     for copy in seen.copies:
-        yield from _differs(copy.where, copy.anchors, wanted)
+        yield from _differs(copy.where, copy.anchors, wanted, exactly=exactly)
     for party in seen.parties:
-        yield from party_trusts(party, wanted)
+        yield from party_trusts(party, wanted, exactly=exactly)
 
 
-def party_trusts(party: Party, wanted: frozenset[Fingerprint]) -> Iterator[Objection]:
+def party_trusts(
+    party: Party, wanted: frozenset[Fingerprint], *, exactly: bool = True
+) -> Iterator[Objection]:
     if party.trusts is None:
         yield Objection(str(party), party.silent or "nobody could ask what it trusts", unseen=True)
     else:
-        yield from _differs(str(party), party.trusts, wanted)
+        yield from _differs(str(party), party.trusts, wanted, exactly=exactly)
 
 
-def _differs(who: str, found: frozenset[Fingerprint], wanted: frozenset[Fingerprint]) -> Iterator[Objection]:
-    missing, odd = sorted(wanted - found), sorted(found - wanted)
+def _differs(
+    who: str, found: frozenset[Fingerprint], wanted: frozenset[Fingerprint], *, exactly: bool
+) -> Iterator[Objection]:
+    missing, odd = sorted(wanted - found), sorted(found - wanted) if exactly else []
     if missing:
         yield Objection(who, f"does not trust {_short(missing)}")
     if odd:

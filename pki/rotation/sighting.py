@@ -33,6 +33,8 @@ class Party:
 
     ``gateway``: it carries traffic from outside, and leaves only in its node's transaction. ``trusts`` are those of
     the anchors asked about whose canary it accepted; ``silent`` says why nobody knows.
+    ``held_by`` is the node's agent that holds its key in its stead (ztunnel), empty where it holds its own.
+    ``leaving``: it was told to end, and until it does its leaf lives and it refuses what it does not trust.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Party:
     trusts: frozenset[Fingerprint] | None = None
     silent: str = ""
     gateway: bool = False
+    held_by: str = ""
+    leaving: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name} on {self.node}"

@@ -26,6 +26,9 @@ ROOT = "root-cert.pem"
 COPY = "istio-ca-root-cert"
 APP_PORT = 0
 HBONE = 15008
+REDIRECTED = ("ambient.istio.io/redirection", "enabled")
+"""What istio-cni writes on a pod once its traffic goes through ztunnel (istio cni/pkg/util)."""
+
 PEERS = ("istio-peer-exchange", "istio")
 
 LATE_LEAVES = (
@@ -50,6 +53,7 @@ def ambient_way() -> TrustWay:
         restart_for_trust=True,
         restart_for_leaf=True,
         agent="ztunnel",
+        agent_mark=REDIRECTED,
         notes=(LATE_LEAVES,),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
 
 from pki.rotation.gates import bundle_is, party_serves, party_trusts
 from pki.rotation.phase import Aim, Astray, Phase, phase_of
@@ -24,15 +24,19 @@ def course_of(world: World, mesh: str, *, issuer_only: bool = False, back: bool 
     if trust is None:
         fix = f"give {mesh} a `pki` section (docs/pki.md), then `rackroll pki init --mesh {mesh}`"
         raise refuse("PLAN-TRUST-01", f"the site names no key store for {mesh}", fix=fix)
-    seen = trust.sight()
+    seen = _staying(trust.sight())
     before, after = _ends(trust, seen, mesh, issuer_only=issuer_only)
     if back:
-        before, after = _backwards(trust, seen, before, after)
+        before, after = _backwards(trust, seen, mesh, before, after)
     phase = _phase(trust, seen, before, after)
     if phase in (Phase.MINT, Phase.TRUST, Phase.SWITCH):
         _require_start(trust, seen, before, after)
-    nodes = frozenset(party.node for party in seen.parties)
-    return Course(mesh, before, after, phase, nodes, _late(trust, seen, after, phase))
+    return Course(mesh, before, after, phase, _late(trust, seen, after, phase))
+
+
+def _staying(seen: Sighting) -> Sighting:
+    """What is leaving is gone before the plan is half made; its steps look again and wait for what is not."""
+    return replace(seen, parties=tuple(party for party in seen.parties if not party.leaving))
 
 
 def _late(trust: MeshTrust, seen: Sighting, after: Signer, phase: Phase) -> frozenset[str] | None:
@@ -47,8 +51,16 @@ def _late(trust: MeshTrust, seen: Sighting, after: Signer, phase: Phase) -> froz
     return frozenset(p.node for p in seen.parties if list(party_trusts(p, published))) if told else None
 
 
-def _backwards(trust: MeshTrust, seen: Sighting, before: Signer, after: Signer) -> tuple[Signer, Signer]:
+def _backwards(
+    trust: MeshTrust, seen: Sighting, mesh: str, before: Signer, after: Signer
+) -> tuple[Signer, Signer]:
     """Reversible until UNTRUST: both anchors must still be believed."""
+    if after not in trust.signers():
+        text = f"{mesh} is in no rotation: everything that was seen comes from {before}"
+        fix = (
+            "a finished rotation is undone by one to a new generation: `rackroll plan rotate` without --back"
+        )
+        raise refuse("PLAN-TRUST-02", text, fix=fix)
     if trust.authority(before).anchor not in seen.published:
         text = f"the anchor of {before} is out of the bundle: going back would be a rotation of its own"
         raise refuse("PLAN-TRUST-02", text, fix="plan a rotation to a new generation instead")
@@ -56,7 +68,7 @@ def _backwards(trust: MeshTrust, seen: Sighting, before: Signer, after: Signer) 
 
 
 def _ends(trust: MeshTrust, seen: Sighting, mesh: str, *, issuer_only: bool) -> tuple[Signer, Signer]:
-    """The newest signer is the goal if it is not what signs already, or if something older is still about."""
+    """What was begun is finished first; then the goal is the newest signer ahead, minted or to be minted."""
     known = {trust.authority(signer): signer for signer in trust.signers()}
     now = known.get(seen.signer) if seen.signer else None
     if now is None:
@@ -65,29 +77,29 @@ def _ends(trust: MeshTrust, seen: Sighting, mesh: str, *, issuer_only: bool) -> 
             f"hand the mesh its first generation with `rackroll plan bringup`, or restore {mesh}'s pki folder"
         )
         raise refuse("PLAN-TRUST-02", text, fix=fix)
-    newest = max(trust.signers())
-    if now != newest and (newest.generation == now.generation) == issuer_only:
-        return now, newest
-    older = _older(trust, seen, now, issuer_only=issuer_only)
-    if older is not None:
-        return older, now
-    if issuer_only:
-        return now, Signer(now.generation, now.issuer + 1)
-    return now, Signer(now.generation + 1, 1)
+    alike = [s for s in trust.signers() if (s.generation == now.generation) == issuer_only]
+    older = [s for s in alike if s < now and _about(trust, seen, s, issuer_only=issuer_only)]
+    if older:
+        return max(older), now
+    ahead = [s for s in alike if s > now]
+    if ahead:
+        return now, max(ahead, key=lambda s: (trust.authority(s).anchor in seen.published, s))
+    return now, Signer(now.generation, now.issuer + 1) if issuer_only else Signer(now.generation + 1, 1)
 
 
-def _older(trust: MeshTrust, seen: Sighting, now: Signer, *, issuer_only: bool) -> Signer | None:
-    """A rotation that has switched already shows in a bundle with two roots, or in leaves of another issuer."""
-    served = Counter(
-        party.leaf.by
-        for party in seen.parties
-        if party.leaf and party.leaf.by and party.leaf.by != seen.signer
-    )
-    names = {trust.authority(signer): signer for signer in trust.signers()}
-    found = [names[by] for by in served if by in names]
-    published = [s for s in trust.signers() if trust.authority(s).anchor in seen.published and s < now]
-    both = [s for s in (*found, *published) if (s.generation == now.generation) == issuer_only]
-    return max(both, default=None)
+def _about(trust: MeshTrust, seen: Sighting, signer: Signer, *, issuer_only: bool) -> bool:
+    """A rotation that has switched already shows in leaves of another issuer, in a bundle with two roots, or in a
+    verifier that has not followed yet where the bundle has one again."""
+    authority = trust.authority(signer)
+    served = any(party.leaf is not None and party.leaf.by == authority for party in seen.parties)
+    return served or (not issuer_only and authority.anchor in _trusted_somewhere(seen))
+
+
+def _trusted_somewhere(seen: Sighting) -> frozenset[str]:
+    """Of whom nobody could ask, nothing is assumed here: the plan's own looks hold for that."""
+    told = (copy.anchors for copy in seen.copies)
+    asked = (party.trusts for party in seen.parties if party.trusts is not None)
+    return frozenset(seen.published).union(*told, *asked)
 
 
 def _phase(trust: MeshTrust, seen: Sighting, before: Signer, after: Signer) -> Phase:

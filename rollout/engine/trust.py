@@ -43,7 +43,7 @@ class MeshTrust(Protocol):
     def declared(self) -> Declared: ...
 
     def sight(self, node: str | None = None) -> Sighting:
-        """Of the whole mesh, or (copies left out) of the proxies on one node."""
+        """Of the whole mesh, or (copies left out) of the proxies on one node; those that are leaving are among them."""
         ...
 
     def hand_over(self, trusts: tuple[int, ...], signer: Signer) -> bool:

@@ -34,11 +34,14 @@ class HandOver:
     """The mesh is told to trust these generations and to sign with this issuer.
 
     One of the two changes at a time, except where upstream's only call does both (Consul's cross-signing).
+    ``untrusts`` are the generations that this takes out of the bundle: no other is ever taken out, whatever was in it,
+    so that a plan which removes a root says so to who signs it.
     """
 
     mesh: str
     trusts: tuple[int, ...]
     signer: Signer
+    untrusts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class TrustWay:
     it within the run; otherwise its renewal is waited for. ``control_plane``: what reads its trust once at start.
     ``both_at_once``: upstream has one call that adds the root and switches the signer, with the new root cross-signed
     by the old. ``prunes``: upstream removes the old root by itself; nothing is handed over for it.
-    ``agents`` names the component that holds the proxies' keys on a node and is restarted in their stead (ztunnel).
+    ``agent`` names the component that holds pods' keys on a node and is restarted in their stead (ztunnel);
+    ``agent_mark`` is the annotation, name and value, of a pod whose key it holds. Such a pod has no proxy of its own.
     """
 
     socket: Socket
@@ -45,4 +46,5 @@ class TrustWay:
     both_at_once: bool = False
     prunes: bool = False
     agent: str = ""
+    agent_mark: tuple[str, str] = ("", "")
     notes: tuple[str, ...] = ()

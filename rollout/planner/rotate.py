@@ -42,15 +42,14 @@ _ORDER = tuple(Phase)
 class Course:
     """From one signer to another, and the phase that the mesh was seen in.
 
-    ``nodes`` have proxies of the mesh; ``late`` are those of them that still lag in that phase, where its hand-over
-    was seen to be done already.
+    ``late`` are the nodes that still lag in that phase, where its hand-over was seen to be done already; None where
+    it was not.
     """
 
     mesh: str
     before: Signer
     after: Signer
     phase: Phase
-    nodes: frozenset[str]
     late: frozenset[str] | None = None
 
     @property
@@ -62,9 +61,10 @@ class Course:
     def root(self) -> bool:
         return self.before.generation != self.after.generation
 
-    def walked(self, phase: Phase) -> frozenset[str]:
-        """The nodes that this phase has to visit."""
-        return self.nodes if self.late is None or phase is not self.phase else self.late
+    def visits(self, phase: Phase, node: str) -> bool:
+        """Every node in a phase that is to come, for what is evicted from one may start on any other, also on one
+        that has no proxy now. In a phase that was begun only what lagged then still lags."""
+        return self.late is None or phase is not self.phase or node in self.late
 
     def has_yet(self, phase: Phase) -> bool:
         return _ORDER.index(self.phase) <= _ORDER.index(phase)
@@ -81,6 +81,9 @@ def plan_rotate(request: Request, course: Course) -> Plan:
         fix = "leave --limit and --start-at out; waves and pacing set how fast it goes"
         raise refuse("PLAN-TRUST-03", "a rotation cannot be limited to some nodes", fix=fix)
     site = request.site
+    if way.both_at_once and not course.root:
+        text = f"{course.mesh}'s root signs its leaves itself: there is no issuer below it to replace"
+        raise refuse("PLAN-TRUST-04", text, fix="leave --issuer-only out: a new generation is its way")
     draft = Draft(PlanKind.ROTATE, (), site.policy.waves, site.pacing, way.notes)
     frame = frame_of(request, draft)
     turn = _Turn(course, way, frame, request)
@@ -99,47 +102,55 @@ class _Turn:
     naive: int = 0
 
     def trust(self) -> Iterator[Wave]:
+        """Up to the switch every plan says all of it again, also what was done: then it needs no memory to be
+        verified, and what is so already is left alone."""
         course = self.course
-        if course.has_yet(Phase.MINT):
-            step = Step(f"{course.mesh}/mint", MintAuthority(course.mesh, course.after), CLOCKS)
-            yield from self._control("mint", (step,))
-        if self.way.both_at_once or not (course.root and course.has_yet(Phase.TRUST)):
+        if not course.has_yet(Phase.SWITCH):
             return
-        yield from self._told("trust", course.both, course.before)
-        if self.way.restart_for_trust:
-            yield from self._walk(Phase.TRUST, course.both, None)
+        step = Step(f"{course.mesh}/mint", MintAuthority(course.mesh, course.after), CLOCKS)
+        yield from self._control("mint", (step,))
+        if self.way.both_at_once:
+            return
+        if course.root:
+            yield from self._told("trust", course.both, course.before)
+            if self.way.restart_for_trust and course.has_yet(Phase.TRUST):
+                yield from self._walk(Phase.TRUST, course.both, None)
         yield from self._control("trust, seen", (self._await_trust("trust", course.both),))
 
     def switch(self) -> Iterator[Wave]:
         course = self.course
         if course.has_yet(Phase.SWITCH):
             yield from self._told("switch", course.both, course.after)
-        if not course.has_yet(Phase.DRAIN):
+        if not course.has_yet(Phase.UNTRUST):
             return
-        if self.way.restart_for_leaf:
+        if self.way.restart_for_leaf and course.has_yet(Phase.DRAIN):
             yield from self._walk(Phase.DRAIN, course.both, course.after)
         step = Step(f"{course.mesh}/drain/census", AwaitLeaves(course.mesh, course.after))
         yield from self._control("drain, seen", (step,))
 
     def untrust(self) -> Iterator[Wave]:
         course, new = self.course, (self.course.after.generation,)
-        if not course.root or course.phase is Phase.DONE:
+        if course.phase is Phase.DONE:
             return
-        if not self.way.prunes:
-            yield from self._told("untrust", new, course.after)
+        if course.root and not self.way.prunes:
+            yield from self._told("untrust", new, course.after, (course.before.generation,))
             if self.way.restart_for_trust:
                 yield from self._walk(Phase.UNTRUST, new, course.after)
             else:
-                late = Step(
-                    f"{course.mesh}/untrust/late", RenewLate(course.mesh, new, course.after), BUDGETED
+                late = RenewLate(course.mesh, new, course.after)
+                yield from self._control(
+                    "untrust, late", (Step(f"{course.mesh}/untrust/late", late, BUDGETED),)
                 )
-                yield from self._control("untrust, late", (late,))
-        yield from self._control("untrust, seen", (self._await_trust("untrust", new),))
+        name = "untrust" if course.root else "end"
+        yield from self._control(f"{name}, seen", (self._await_trust(name, new),))
 
-    def _told(self, phase: str, trusts: tuple[int, ...], signer: Signer) -> Iterator[Wave]:
+    def _told(
+        self, phase: str, trusts: tuple[int, ...], signer: Signer, untrusts: tuple[int, ...] = ()
+    ) -> Iterator[Wave]:
         """Handed over, read by the control plane, and seen from outside to have broken nothing."""
         mesh, frame = self.course.mesh, self.frame
-        steps = [Step(f"{mesh}/{phase}/hand-over", HandOver(mesh, trusts, signer), CLOCKS)]
+        told = HandOver(mesh, trusts, signer, untrusts)
+        steps = [Step(f"{mesh}/{phase}/hand-over", told, CLOCKS)]
         if self.way.control_plane:
             effect = RestartControlPlane(mesh, trusts, signer)
             steps.append(Step(f"{mesh}/{phase}/control-plane", effect, frame.gates.charts))
@@ -158,7 +169,7 @@ class _Turn:
         """Every wave begins with a look at every verifier: a root that somebody took away holds the next rack."""
         mesh, name = self.course.mesh, phase.lower()
         task = Task(mesh, "", RenewOnNode(trusts, signer))
-        order = tuple(node for node in self.frame.order if node in self.course.walked(phase))
+        order = tuple(node for node in self.frame.order if self.course.visits(phase, node))
         prefix = f"{mesh}/{name}"
         now = standing(self.request.observed)
         walk = Walk(self.frame, now, dict.fromkeys(order, (task,)), prefix, f"{name}: ")

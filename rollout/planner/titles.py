@@ -155,8 +155,9 @@ def _rekey(effect: Rekey) -> str:
     match effect:
         case MintAuthority(mesh=mesh, signer=signer):
             return f"{mesh}: {signer} is minted, kept and verified"
-        case HandOver(mesh=mesh, trusts=trusts, signer=signer):
-            return f"{mesh} is told to trust {_generations(trusts)} and to sign with {signer}"
+        case HandOver(mesh=mesh, trusts=trusts, signer=signer, untrusts=untrusts):
+            no_more = f", no more {_generations(untrusts)}," if untrusts else ""
+            return f"{mesh} is told to trust {_generations(trusts)}{no_more} and to sign with {signer}"
         case RestartControlPlane(mesh=mesh):
             return f"restart what of {mesh}'s control plane reads its trust once"
         case RenewProxies(node=node, mesh=mesh, trusts=trusts, signer=signer):

@@ -11,7 +11,7 @@ import base64
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography import x509
@@ -107,8 +107,15 @@ class Census:
         trusts = None if unsure else frozenset(name for name, yes in accepts.items() if yes)
         leaf = live_leaf(said["leaf"], issuers) if said["leaf"] else None
         silent = "" if leaf and trusts is not None else f"does not answer: {said['why'] or 'no word'}"
-        rack = self.racks.get(member.node, "")
-        return Party(member.name, member.namespace, member.node, rack, leaf, trusts, silent)
+        return replace(party_of(member, self.racks), leaf=leaf, trusts=trusts, silent=silent)
+
+
+def party_of(member: Member, racks: Mapping[str, str]) -> Party:
+    """Where it is and what holds its key; what it serves and trusts is not known yet."""
+    rack = racks.get(member.node, "")
+    where = (member.name, member.namespace, member.node, rack)
+    gateway = not member.port and not member.held_by
+    return Party(*where, held_by=member.held_by, leaving=member.leaving, gateway=gateway)
 
 
 def _together(canaries: Sequence[Canary], answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography import x509
@@ -20,7 +20,7 @@ from pki.fingerprint import fingerprint
 from pki.rotation.sighting import Party
 from rollout.adapters.kube.api import KubeApi
 from rollout.adapters.kube.execute import Container, run_in_container
-from rollout.adapters.trust.census import KnownIssuer, live_leaf
+from rollout.adapters.trust.census import KnownIssuer, live_leaf, party_of
 from rollout.adapters.trust.members import Member
 from rollout.errors import RackrollError
 
@@ -34,24 +34,22 @@ class Envoy:
 
     def party(self, member: Member, issuers: Sequence[KnownIssuer]) -> Party | None:
         """None for an Envoy that holds no mesh certificate. One that does not answer is unseen, and says why."""
-        rack = self.racks.get(member.node, "")
-        where = (member.name, member.namespace, member.node, rack)
+        party = party_of(member, self.racks)
         target = Container(member.namespace, member.name, member.container)
         try:
             secrets = list(_secrets(json.loads(run_in_container(self.api, target, ASK))))
         except RackrollError as error:
-            return Party(*where, silent=error.message, gateway=not member.port)
+            return replace(party, silent=error.message)
         except (ValueError, PkiError) as error:
-            why = f"its Envoy's secrets cannot be read: {error}"
-            return Party(*where, silent=why, gateway=not member.port)
+            return replace(party, silent=f"its Envoy's secrets cannot be read: {error}")
         if not secrets:
             return None
         chain = next((certs for kind, certs in secrets if kind == "leaf"), ())
         roots = [cert for kind, certs in secrets if kind == "roots" for cert in certs]
         leaf = live_leaf(base64.b64encode(_der(chain[0])).decode(), issuers) if chain else None
         trusts = frozenset(fingerprint(cert) for cert in roots) if roots else None
-        why = "" if leaf and trusts else "its Envoy holds only a part"
-        return Party(*where, leaf, trusts, why, not member.port)
+        silent = "" if leaf and trusts else "its Envoy holds only a part"
+        return replace(party, leaf=leaf, trusts=trusts, silent=silent)
 
 
 def _der(certificate: x509.Certificate) -> bytes:

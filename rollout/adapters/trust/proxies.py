@@ -17,8 +17,8 @@ from rollout.model.site import Mesh, Site
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """``agent`` is the component that holds the keys in the proxies' stead (ztunnel), or empty. ``envoys``: one that
-    shows no leaf (a gateway, a sidecar whose port takes plain text) is an Envoy that can be asked what it holds."""
+    """``envoys``: a proxy that shows no leaf (a gateway, a sidecar whose port takes plain text) is an Envoy that can be
+    asked what it holds."""
 
     site: Site
     roles: Mapping[str, SubjectRole]
@@ -26,7 +26,6 @@ class Proxies:
     api: Callable[[], KubeApi]
     cluster: KubeCluster
     census: Census
-    agent: str = ""
     envoys: bool = False
 
     def seen(
@@ -36,7 +35,9 @@ class Proxies:
         found = members(self.site, self.roles, self.mesh, api, node)
         shaken = self.census.take([m for m in found if m.port], canaries, issuers)
         names = {(member.namespace, member.name): member for member in found}
-        told = {(p.namespace, p.name): p for p in shaken if p.leaf is not None or not self.envoys}
+        told = {
+            (p.namespace, p.name): p for p in shaken if p.leaf is not None or p.held_by or not self.envoys
+        }
         if self.envoys:
             envoy = Envoy(api, self.census.racks)
             for name in names.keys() - told.keys():
@@ -45,10 +46,10 @@ class Proxies:
         return tuple(told[name] for name in sorted(told))
 
     def renew(self, party: Party) -> bool:
-        """A DaemonSet's pod is deleted, for a drain would not evict it; anything else goes by its budget."""
-        if not self.agent:
+        """A node's agent is a DaemonSet's pod and is deleted, a drain would not evict it; else the budget says when."""
+        if not party.held_by:
             return self.cluster.evict(party.namespace, party.name)
         for each in self.cluster.agents(party.node, self.mesh.name):
-            if each.component == self.agent and not each.terminating:
+            if each.component == party.held_by and not each.terminating:
                 self.cluster.delete_pod(each.namespace, each.pod)
         return True

@@ -51,8 +51,7 @@ def _trust(
     api = _once(partial(connect, site.kubernetes))
     racks = {node.name: node.rack for node in site.nodes}
     census = Census(vantage, racks, way.socket, partial(_name, mesh))
-    envoys = mesh.kind is MeshKind.ISTIO
-    proxies = Proxies(site, roles, mesh, api, cluster, census, way.agent, envoys)
+    proxies = Proxies(site, roles, mesh, api, cluster, census, envoys=mesh.kind is MeshKind.ISTIO)
     keys = MeshKeys(mesh.name, pki_home(mesh))
     role = roles[mesh.name]
     if isinstance(role, ConsulRole):

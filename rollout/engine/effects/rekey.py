@@ -5,11 +5,19 @@ no signer that somebody does not trust yet, no root removed that a live leaf sti
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from pki.rotation.gates import Objection, Objections, bundle_is, leaves_are, party_serves, party_trusts
+from pki.rotation.gates import (
+    Objection,
+    Objections,
+    bundle_has,
+    bundle_is,
+    leaves_are,
+    party_serves,
+    party_trusts,
+)
 from pki.rotation.sighting import Party, Sighting
 from rollout.engine.context import Run
 from rollout.engine.outcome import Done, Word
@@ -66,30 +74,49 @@ def hand_over(run: Run, effect: HandOver) -> Done | Findings:
     wanted = Declared(trust.anchors(effect.trusts), trust.authority(effect.signer))
     if trust.declared() == wanted:
         return Done(Word.ALREADY)
-    held = tuple(_forbids(trust, trust.declared(), wanted))
+    held = tuple(_forbids(trust, effect, trust.declared(), wanted))
     if held:
         return held
     trust.hand_over(effect.trusts, effect.signer)
     return Done(Word.DONE)
 
 
-def _forbids(trust: MeshTrust, now: Declared, wanted: Declared) -> Iterator[Finding]:
+def _forbids(trust: MeshTrust, effect: HandOver, now: Declared, wanted: Declared) -> Iterator[Finding]:
+    """A signer that cannot be read (its Secret is gone) counts as another one: it may have signed what lives."""
+    assert wanted.signer is not None
+    if wanted.signer.anchor not in wanted.published:
+        text = "the plan lets it sign under an anchor that it takes out of the bundle"
+        yield from _finding(TRUST, (Objection(str(effect.signer), text),))
+        return
+    if trust.way.both_at_once:
+        return
     removed = set(now.published) - set(wanted.published)
-    switched = now.signer is not None and now.signer != wanted.signer
-    if not (removed or switched) or not now.published:
+    yield from _finding(TRUST, _unsaid(removed - set(trust.anchors(effect.untrusts))))
+    switched = now.signer != wanted.signer
+    if not (removed or switched):
         return
     seen = trust.sight()
-    assert wanted.signer is not None
-    if switched and not trust.way.both_at_once:
-        yield from _finding(TRUST, _lacking(seen, wanted.signer.anchor))
-    if removed and not trust.way.both_at_once:
+    if not now.published and not seen.parties:
+        return
+    if switched:
+        yield from _finding(TRUST, bundle_has(seen, _needed(trust, effect, now, wanted)))
+    if removed:
         yield from _finding(CENSUS, leaves_are(seen.parties, wanted.signer))
 
 
-def _lacking(seen: Sighting, anchor: str) -> Objections:
-    """Who does not trust the anchor that is about to sign; what else they trust is no matter here."""
-    trusted = set(seen.known)
-    return tuple(o for o in bundle_is(seen, trusted | {anchor}) if o.unseen or anchor[:12] in o.text)
+def _unsaid(removed: Iterable[str]) -> Objections:
+    text = "is in the bundle, and the plan does not say that it takes it out"
+    return tuple(Objection(f"anchor {anchor[:12]}", text) for anchor in sorted(removed))
+
+
+def _needed(trust: MeshTrust, effect: HandOver, now: Declared, wanted: Declared) -> frozenset[str]:
+    """What everybody must trust before another one signs. On the way back to an older signer only that one's anchor:
+    a verifier that lost the newer one is what going back is for."""
+    assert wanted.signer is not None
+    current = next((signer for signer in trust.signers() if trust.authority(signer) == now.signer), None)
+    if current is not None and effect.signer < current:
+        return frozenset({wanted.signer.anchor})
+    return frozenset(wanted.published)
 
 
 def restart_control_plane(run: Run, effect: RestartControlPlane) -> Done:
@@ -109,8 +136,7 @@ def renew(run: Run, effect: RenewProxies) -> Done | Findings:
     restarts = _Restarts(trust)
 
     def look() -> Objections:
-        late = _late(trust, trust.sight(effect.node).parties, effect.trusts, effect.signer)
-        return restarts.go_on(late)
+        return restarts.go_on(_late(trust, _staying(trust, effect.node), effect.trusts, effect.signer))
 
     return _until_clear(run, CENSUS, look) or restarts.done()
 
@@ -151,14 +177,14 @@ class _Restarts:
     accepted: set[tuple[str, str]] = field(default_factory=set)
 
     def go_on(self, late: Late) -> Objections:
-        names = {(party.namespace, party.name) for party, _ in late}
+        holders = {_holder(party) for party, _ in late}
         if not self.asked:
-            self.asked |= names
-        room = self.at_once - len(names & self.accepted)
+            self.asked |= holders
+        room = self.at_once - len(holders & self.accepted)
         for party, objections in late:
-            name = (party.namespace, party.name)
-            unseen = all(objection.unseen for objection in objections)
-            if room > 0 and name in self.asked - self.accepted and not unseen and self.trust.renew(party):
+            name, unseen = _holder(party), all(objection.unseen for objection in objections)
+            mine = name in self.asked - self.accepted and not party.leaving and not unseen
+            if room > 0 and mine and self.trust.renew(party):
                 self.accepted.add(name)
                 room -= 1
         return tuple(o for _, objections in late for o in objections)
@@ -168,14 +194,24 @@ class _Restarts:
         return Done(Word.DONE if self.accepted else Word.ALREADY, f"{len(self.accepted)} pods", counts)
 
 
+def _holder(party: Party) -> tuple[str, str]:
+    """Where that is the node's agent, one restart is for all whose keys it holds."""
+    return (party.held_by, party.node) if party.held_by else (party.namespace, party.name)
+
+
 def await_renewed(run: Run, effect: AwaitRenewed) -> Done | Findings:
     trust = trust_of(run, effect.mesh)
 
     def look() -> Objections:
-        parties = trust.sight(effect.node).parties
+        parties = _staying(trust, effect.node)
         return tuple(o for p in parties for o in _lags(trust, p, effect.trusts, effect.signer))
 
     return _until_clear(run, CENSUS, look) or Done(Word.DONE)
+
+
+def _staying(trust: MeshTrust, node: str) -> list[Party]:
+    """A node's visit does not wait for what is leaving; looks at the whole mesh do, before anything changes."""
+    return [party for party in trust.sight(node).parties if not party.leaving]
 
 
 def _lags(trust: MeshTrust, party: Party, trusts: tuple[int, ...], signer: Signer | None) -> list[Objection]:
@@ -187,30 +223,30 @@ def _lags(trust: MeshTrust, party: Party, trusts: tuple[int, ...], signer: Signe
 
 def await_trust(run: Run, effect: AwaitTrust) -> Done | Findings:
     trust = trust_of(run, effect.mesh)
-    seen: list[Sighting] = []
-
-    def look() -> Objections:
-        seen[:] = [trust.sight()]
-        return bundle_is(seen[0], trust.anchors(effect.trusts))
-
-    return _until_clear(run, TRUST, look) or _counted(seen)
+    return _seen_everywhere(run, trust, TRUST, lambda seen: bundle_is(seen, trust.anchors(effect.trusts)))
 
 
 def await_leaves(run: Run, effect: AwaitLeaves) -> Done | Findings:
     trust = trust_of(run, effect.mesh)
-    seen: list[Sighting] = []
+    return _seen_everywhere(
+        run, trust, CENSUS, lambda seen: leaves_are(seen.parties, trust.authority(effect.signer))
+    )
+
+
+def _seen_everywhere(
+    run: Run, trust: MeshTrust, check: str, judge: Callable[[Sighting], Objections]
+) -> Done | Findings:
+    """Says of how many verifiers that was true when it was: none at all is no proof."""
+    parties = 0
 
     def look() -> Objections:
-        seen[:] = [trust.sight()]
-        return leaves_are(seen[0].parties, trust.authority(effect.signer))
+        nonlocal parties
+        seen = trust.sight()
+        parties = len(seen.parties)
+        return judge(seen)
 
-    return _until_clear(run, CENSUS, look) or _counted(seen)
-
-
-def _counted(seen: Sequence[Sighting]) -> Done:
-    """How many proxies that was true of: none at all is no proof, and is said."""
-    parties = sum(len(each.parties) for each in seen)
-    return Done(Word.DONE, f"{parties} proxies seen", (("leaves.seen", parties),))
+    held = _until_clear(run, check, look)
+    return held or Done(Word.DONE, f"{parties} proxies seen", (("leaves.seen", parties),))
 
 
 def _until_clear(run: Run, check: str, look: Callable[[], Objections]) -> Findings:
