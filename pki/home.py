@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pki.bundle import to_pem
-from pki.disk import locked, make_folder, remove
+from pki.disk import locked, make_folder, move, remove
 from pki.errors import PkiError
 from pki.layout import ANCHOR, Layout, make, write_certificate
 from pki.material import Generation, IssuerCert, IssuerMaterial, key_pem
@@ -150,7 +150,7 @@ class PkiHome:
             for issuer in found.issuers:
                 self.issuer_keys.destroy(self._layout.issuer(number, issuer.number))
             make_folder(self._layout.retired(number).parent)
-            self._layout.generation(number).rename(self._layout.retired(number))
+            move(self._layout.generation(number), self._layout.retired(number))
 
     def _already(self, after: int, newest: int) -> Generation:
         if after + 1 <= newest:

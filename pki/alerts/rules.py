@@ -22,27 +22,28 @@ def rules(together: timedelta = ROOTS_TOGETHER) -> str:
             "RackrollPkiCaWarning",
             f"{both} < {authority.warning} >= {authority.critical}",
             "warning",
-            "The {{ $labels.tier }} g{{ $labels.generation }} of {{ $labels.mesh }} has "
+            "The {{ $labels.tier }} g{{ $labels.generation }} of {{ $labels.site }}/{{ $labels.mesh }} has "
             "{{ $value | humanizePercentage }} of its life left: {{ $labels.owner }} plans its rotation.",
         ),
         _alert(
             "RackrollPkiCaCritical",
             f"{both} < {authority.critical}",
             "critical",
-            "The {{ $labels.tier }} g{{ $labels.generation }} of {{ $labels.mesh }} has "
+            "The {{ $labels.tier }} g{{ $labels.generation }} of {{ $labels.site }}/{{ $labels.mesh }} has "
             "{{ $value | humanizePercentage }} of its life left: {{ $labels.owner }} rotates it now.",
         ),
         _alert(
             "RackrollPkiLeafCritical",
             f"{leaf} < {THRESHOLDS[Tier.LEAF].critical}",
             "critical",
-            "A leaf of {{ $labels.mesh }} has {{ $value | humanizePercentage }} of its life left: it is not renewed.",
+            "A leaf of {{ $labels.site }}/{{ $labels.mesh }} has {{ $value | humanizePercentage }} of its life left: "
+            "it is not renewed.",
         ),
         _alert(
             "RackrollPkiTooManyRoots",
             f"{ROOTS} > 1",
             "warning",
-            "{{ $labels.mesh }} has trusted {{ $value }} roots for too long: finish the rotation.",
+            "{{ $labels.site }}/{{ $labels.mesh }} has trusted {{ $value }} roots for too long: finish the rotation.",
             together,
         ),
         _alert(

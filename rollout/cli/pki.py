@@ -190,7 +190,7 @@ def alerts(
     from rollout.cli.pki_text import due_document, due_table
 
     site, now = _site(inventory), _now()
-    found = _watched(_meshes(site, name))
+    found = _watched(site, _meshes(site, name))
     if form is not None:
         click.echo(_export(form, found, now), nl=False)
         return
@@ -213,7 +213,7 @@ def _export(form: str, found: tuple[Watched, ...], now: datetime) -> str:
     return ics(found, now)
 
 
-def _watched(meshes: tuple[Mesh, ...]) -> tuple[Watched, ...]:
+def _watched(site: Site, meshes: tuple[Mesh, ...]) -> tuple[Watched, ...]:
     """Raises RackrollError for a mesh without a root: an empty calendar would look like a quiet one."""
     from pki.alerts.due import watched
     from rollout.adapters.pki import pki_home, pki_of
@@ -224,7 +224,7 @@ def _watched(meshes: tuple[Mesh, ...]) -> tuple[Watched, ...]:
         generations = pki_home(mesh).generations()
         if not generations:
             raise RackrollError("has no root yet", where=f"mesh {mesh.name}", hint="rackroll pki init")
-        found += watched(mesh.name, pki_of(mesh).owner, generations)
+        found += watched(site.name, mesh.name, pki_of(mesh).owner, generations)
     return tuple(found)
 
 

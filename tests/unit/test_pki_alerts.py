@@ -31,7 +31,7 @@ OWNER = 'mesh, "on-call"; team\\a'
 
 def one(tier: Tier, generation: int = 1) -> Watched:
     cert = ROOT_CERT.cert if tier is Tier.ROOT else ISSUER_CERT.cert
-    return Watched("public", OWNER, tier, generation, None if tier is Tier.ROOT else 1, cert)
+    return Watched("fra1", "public", OWNER, tier, generation, None if tier is Tier.ROOT else 1, cert)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def generation(number: int, begins: datetime, issuers: int = 1) -> Generation:
 
 
 def due(*generations: Generation, now: datetime = NOW) -> tuple[Due, ...]:
-    return calendar(watched("public", OWNER, generations), now)
+    return calendar(watched("fra1", "public", OWNER, generations), now)
 
 
 def test_only_the_newest_issuer_of_a_generation_is_watched() -> None:
@@ -91,8 +91,8 @@ def test_an_expired_root_is_expired_whatever_stands_beside_it() -> None:
 
 def test_two_meshes_with_a_root_each_are_not_two_roots_of_one() -> None:
     found = [
-        *watched("a", OWNER, [generation(1, NOW - 90 * DAY)]),
-        *watched("b", OWNER, [generation(2, NOW - 30 * DAY)]),
+        *watched("fra1", "a", OWNER, [generation(1, NOW - 90 * DAY)]),
+        *watched("fra1", "b", OWNER, [generation(2, NOW - 30 * DAY)]),
     ]
     assert State.TOO_MANY_ROOTS not in {line.state for line in calendar(found, NOW)}
 
@@ -121,11 +121,14 @@ def test_the_calendar_has_each_threshold_of_each_tier() -> None:
     found = {(event["SUMMARY"], event["DTSTART"]) for event in events(text)}
     half, quarter, end = (NOW + LIFE * share for share in (0.5, 0.75, 1))
     assert found == {
-        (r"public root g1: half of its life is left\, plan its rotation", f"{half:%Y%m%dT%H%M%SZ}"),
-        (r"public root g1: a quarter of its life is left\, rotate it now", f"{quarter:%Y%m%dT%H%M%SZ}"),
-        ("public root g1 expires", f"{end:%Y%m%dT%H%M%SZ}"),
-        (r"public leaf g1.1: a quarter of its life is left\, rotate it now", f"{quarter:%Y%m%dT%H%M%SZ}"),
-        ("public leaf g1.1 expires", f"{end:%Y%m%dT%H%M%SZ}"),
+        (r"fra1: public root g1: half of its life is left\, plan its rotation", f"{half:%Y%m%dT%H%M%SZ}"),
+        (r"fra1: public root g1: a quarter of its life is left\, rotate it now", f"{quarter:%Y%m%dT%H%M%SZ}"),
+        ("fra1: public root g1 expires", f"{end:%Y%m%dT%H%M%SZ}"),
+        (
+            r"fra1: public leaf g1.1: a quarter of its life is left\, rotate it now",
+            f"{quarter:%Y%m%dT%H%M%SZ}",
+        ),
+        ("fra1: public leaf g1.1 expires", f"{end:%Y%m%dT%H%M%SZ}"),
     }
 
 
@@ -148,12 +151,12 @@ def test_metrics_have_both_ends_the_number_of_roots_and_their_own_age() -> None:
     text = metrics([one(Tier.ROOT), one(Tier.ISSUER), one(Tier.ROOT, 2)], NOW)
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     print_of = fingerprint(ROOT_CERT.cert)
-    head = f'{{mesh="public",tier="root",generation="1",issuer="",fingerprint="{print_of}",'
+    head = f'{{site="fra1",mesh="public",tier="root",generation="1",issuer="",fingerprint="{print_of}",'
     owner = r'owner="mesh, \"on-call\"; team\\a"}'
     assert f"{NOT_AFTER}{head}{owner} {int((NOW + LIFE).timestamp())}" in lines
     assert f"{NOT_BEFORE}{head}{owner} {int(NOW.timestamp())}" in lines
-    assert f'{ROOTS}{{mesh="public"}} 2' in lines
-    assert lines[-1] == f"{WRITTEN} {int(NOW.timestamp())}"
+    assert f'{ROOTS}{{site="fra1",mesh="public"}} 2' in lines
+    assert lines[-1] == f'{WRITTEN}{{site="fra1"}} {int(NOW.timestamp())}'
 
 
 needs_promtool = pytest.mark.skipif(
@@ -186,15 +189,18 @@ FIRING = {
 
 def rule_tests() -> dict[str, object]:
     """When each alert fires and when it does not, in promtool's own form."""
-    labels = {tier: f'mesh="m",tier="{tier}",generation="1",owner="o"' for tier in ("root", "issuer", "leaf")}
+    labels = {
+        tier: f'site="s",mesh="m",tier="{tier}",generation="1",owner="o"'
+        for tier in ("root", "issuer", "leaf")
+    }
     series = [
         {"series": f"{name}{{{of}}}", "values": f"{value}+0x{HOURS * 3}"}
         for of in labels.values()
         for name, value in ((NOT_AFTER, HOURS * 3600), (NOT_BEFORE, 0))
     ]
     series.append({"series": WRITTEN, "values": f"0+3600x{HOURS * 3}"})
-    series.append({"series": f'{ROOTS}{{mesh="m"}}', "values": "1 1 " + "2+0x300"})
-    series.append({"series": f'{ROOTS}{{mesh="calm"}}', "values": "1+0x300"})
+    series.append({"series": f'{ROOTS}{{site="s",mesh="m"}}', "values": "1 1 " + "2+0x300"})
+    series.append({"series": f'{ROOTS}{{site="s",mesh="calm"}}', "values": "1+0x300"})
     cases: list[dict[str, object]] = [
         {
             "eval_time": f"{hour}h",
@@ -233,17 +239,17 @@ def _alert(name: str, tier: str, hour: int) -> dict[str, object]:
     severity = "warning" if name.endswith("Warning") else "critical"
     share = f"{(HOURS - hour):d}%"
     ends = {"Warning": "plans its rotation.", "ritical": "rotates it now."}[name[-7:]]
-    says = f"The {tier} g1 of m has {share} of its life left: o {ends}"
+    says = f"The {tier} g1 of s/m has {share} of its life left: o {ends}"
     if tier == "leaf":
-        says = f"A leaf of m has {share} of its life left: it is not renewed."
-    own = {"severity": severity, "mesh": "m", "tier": tier, "generation": "1", "owner": "o"}
+        says = f"A leaf of s/m has {share} of its life left: it is not renewed."
+    own = {"severity": severity, "site": "s", "mesh": "m", "tier": tier, "generation": "1", "owner": "o"}
     return {"exp_labels": own, "exp_annotations": {"summary": says}}
 
 
 def _roots(hour: int, *, fires: bool) -> dict[str, object]:
     alert = {
-        "exp_labels": {"severity": "warning", "mesh": "m"},
-        "exp_annotations": {"summary": "m has trusted 2 roots for too long: finish the rotation."},
+        "exp_labels": {"severity": "warning", "site": "s", "mesh": "m"},
+        "exp_annotations": {"summary": "s/m has trusted 2 roots for too long: finish the rotation."},
     }
     return {
         "eval_time": f"{hour}h",
