@@ -271,7 +271,7 @@ def test_a_misspelled_mesh_is_answered_with_the_right_one(pki: Run) -> None:
 
 
 def test_a_command_killed_in_the_middle_is_repeated_and_there_is_one_generation(pki: Run, site: Path) -> None:
-    """The real command under kill -9, at moments spread over its life; the exact ones are in test_pki_home."""
+    """The real command under kill -9, at moments spread over its life; the exact ones are in test_pki_home_kill."""
     argv = [sys.executable, "-m", "rollout.cli.main", "pki", "init", "-i", str(site)]
     killed = 0
     for tenth in range(1, 9):

@@ -1,22 +1,17 @@
-"""What is due, by tier and share of life; the calendar, the metrics and Prometheus' rules say the same."""
+"""What is due, by tier and share of life; the calendar and the metrics say the same."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
-import yaml
 
 from pki.alerts.due import Due, State, Tier, Watched, calendar, state_of, watched
 from pki.alerts.ics import ics
 from pki.alerts.metrics import NOT_AFTER, NOT_BEFORE, ROOTS, WRITTEN, metrics
-from pki.alerts.rules import rules
 from pki.fingerprint import fingerprint
 from pki.material import Generation, IssuerCert
 from pki.mint import BACKDATE
@@ -157,129 +152,3 @@ def test_metrics_have_both_ends_the_number_of_roots_and_their_own_age() -> None:
     assert f"{NOT_BEFORE}{head}{owner} {int(NOW.timestamp())}" in lines
     assert f'{ROOTS}{{site="fra1",mesh="public"}} 2' in lines
     assert lines[-1] == f'{WRITTEN}{{site="fra1"}} {int(NOW.timestamp())}'
-
-
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="no promtool: scripts/os-packages prometheus"
-)
-
-
-def promtool(*words: str, given: str | None = None, folder: Path | None = None) -> tuple[int, str]:
-    done = subprocess.run(
-        ["promtool", *words], input=given, capture_output=True, text=True, check=False, cwd=folder
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-@needs_promtool
-def test_promtool_finds_nothing_to_say_about_the_metrics() -> None:
-    text = metrics([one(Tier.ROOT), one(Tier.ISSUER)], NOW)
-    assert promtool("check", "metrics", given=text) == (0, "")
-
-
-HOURS = 100
-"""The life of every certificate in the rule tests; Prometheus' clock starts at 0."""
-
-FIRING = {
-    "RackrollPkiCaWarning": [(49, ()), (51, ("root", "issuer")), (74, ("root", "issuer")), (76, ())],
-    "RackrollPkiCaCritical": [(74, ()), (76, ("root", "issuer")), (101, ("root", "issuer"))],
-    "RackrollPkiLeafCritical": [(51, ()), (74, ()), (76, ("leaf",)), (101, ("leaf",))],
-}
-
-
-def rule_tests() -> dict[str, object]:
-    """When each alert fires and when it does not, in promtool's own form."""
-    labels = {
-        tier: f'site="s",mesh="m",tier="{tier}",generation="1",owner="o"'
-        for tier in ("root", "issuer", "leaf")
-    }
-    series = [
-        {"series": f"{name}{{{of}}}", "values": f"{value}+0x{HOURS * 3}"}
-        for of in labels.values()
-        for name, value in ((NOT_AFTER, HOURS * 3600), (NOT_BEFORE, 0))
-    ]
-    series.append({"series": WRITTEN, "values": f"0+3600x{HOURS * 3}"})
-    series.append({"series": f'{ROOTS}{{site="s",mesh="m"}}', "values": "1 1 " + "2+0x300"})
-    series.append({"series": f'{ROOTS}{{site="s",mesh="calm"}}', "values": "1+0x300"})
-    cases: list[dict[str, object]] = [
-        {
-            "eval_time": f"{hour}h",
-            "alertname": name,
-            "exp_alerts": [_alert(name, tier, hour) for tier in tiers],
-        }
-        for name, moments in FIRING.items()
-        for hour, tiers in moments
-    ]
-    cases += [_roots(hour, fires=fires) for hour, fires in ((100, False), (169, False), (170, True))]
-    cases.append({"eval_time": "90h", "alertname": "RackrollPkiNoData", "exp_alerts": []})
-    silent: list[dict[str, object]] = [
-        {"series": WRITTEN, "values": "0+3600x9 " + "32400+0x100"},
-    ]
-    stale = [
-        {
-            "eval_time": f"{hour}h",
-            "alertname": "RackrollPkiNoData",
-            "exp_alerts": [_no_data()] if fires else [],
-        }
-        for hour, fires in ((56, False), (58, True))
-    ]
-    gone = [{"eval_time": "1h", "alertname": "RackrollPkiNoData", "exp_alerts": [_no_data()]}]
-    return {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "1h",
-        "tests": [
-            {"interval": "1h", "input_series": series, "alert_rule_test": cases},
-            {"interval": "1h", "input_series": silent, "alert_rule_test": stale},
-            {"interval": "1h", "input_series": [], "alert_rule_test": gone},
-        ],
-    }
-
-
-def _alert(name: str, tier: str, hour: int) -> dict[str, object]:
-    severity = "warning" if name.endswith("Warning") else "critical"
-    share = f"{(HOURS - hour):d}%"
-    ends = {"Warning": "plans its rotation.", "ritical": "rotates it now."}[name[-7:]]
-    says = f"The {tier} g1 of s/m has {share} of its life left: o {ends}"
-    if tier == "leaf":
-        says = f"A leaf of s/m has {share} of its life left: it is not renewed."
-    own = {"severity": severity, "site": "s", "mesh": "m", "tier": tier, "generation": "1", "owner": "o"}
-    return {"exp_labels": own, "exp_annotations": {"summary": says}}
-
-
-def _roots(hour: int, *, fires: bool) -> dict[str, object]:
-    alert = {
-        "exp_labels": {"severity": "warning", "site": "s", "mesh": "m"},
-        "exp_annotations": {"summary": "s/m has trusted 2 roots for too long: finish the rotation."},
-    }
-    return {
-        "eval_time": f"{hour}h",
-        "alertname": "RackrollPkiTooManyRoots",
-        "exp_alerts": [alert] if fires else [],
-    }
-
-
-def _no_data() -> dict[str, object]:
-    says = "The PKI metrics are old or gone, so no expiry would be seen: write `rackroll pki alerts --metrics` again."
-    return {"exp_labels": {"severity": "critical"}, "exp_annotations": {"summary": says}}
-
-
-@needs_promtool
-def test_promtool_sees_each_alert_fire_when_it_should_and_not_before(tmp_path: Path) -> None:
-    (tmp_path / "rules.yml").write_text(rules())
-    (tmp_path / "tests.yml").write_text(yaml.safe_dump(rule_tests()))
-    code, said = promtool("test", "rules", "tests.yml", folder=tmp_path)
-    assert code == 0, said
-
-
-@needs_promtool
-@pytest.mark.parametrize(
-    ("right", "wrong"),
-    [("0.5 ", "0.6 "), ("< 0.25", "< 0.2"), ("> 1", "> 2"), ("604800s", "3600s"), ("172800", "999999")],
-)
-def test_promtool_would_have_noticed_another_threshold(right: str, wrong: str, tmp_path: Path) -> None:
-    """Negative control of the test above."""
-    assert right in rules()
-    (tmp_path / "rules.yml").write_text(rules().replace(right, wrong))
-    (tmp_path / "tests.yml").write_text(yaml.safe_dump(rule_tests()))
-    code, _ = promtool("test", "rules", "tests.yml", folder=tmp_path)
-    assert code != 0
