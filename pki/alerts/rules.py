@@ -12,7 +12,7 @@ STALE = timedelta(days=2)
 
 
 def rules(together: timedelta = ROOTS_TOGETHER) -> str:
-    """A rules file (YAML). ``owner`` is a label of every alert about a certificate, so that a route can be made of it."""
+    """A rules file (YAML). ``owner`` is a label of each alert about a certificate: a route can be made of it."""
     return "groups:\n  - name: rackroll-pki\n    rules:\n" + "".join(
         (*_authorities(), _leaf(), *_others(together))
     )

@@ -68,12 +68,13 @@ def _living() -> list[dict[str, object]]:
     labels = [
         f'site="s",mesh="m",tier="{tier}",generation="1",owner="o"' for tier in ("root", "issuer", "leaf")
     ]
+    certificates: list[dict[str, object]] = [
+        {"series": f"{name}{{{of}}}", "values": f"{value}+0x{HOURS * 3}"}
+        for of in labels
+        for name, value in ((NOT_AFTER, HOURS * 3600), (NOT_BEFORE, 0))
+    ]
     return [
-        *(
-            {"series": f"{name}{{{of}}}", "values": f"{value}+0x{HOURS * 3}"}
-            for of in labels
-            for name, value in ((NOT_AFTER, HOURS * 3600), (NOT_BEFORE, 0))
-        ),
+        *certificates,
         {"series": WRITTEN, "values": f"0+3600x{HOURS * 3}"},
         {"series": f'{ROOTS}{{site="s",mesh="m"}}', "values": "1 1 " + "2+0x300"},
         {"series": f'{ROOTS}{{site="s",mesh="calm"}}', "values": "1+0x300"},
