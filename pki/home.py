@@ -21,6 +21,7 @@ from pki.material import Generation, IssuerCert, IssuerMaterial, key_pem
 from pki.mint import Authority, Subject, cross_sign, mint_issuer, mint_leaf, mint_trust_anchor
 from pki.profile import Identity, Profile
 from pki.stores.port import KeyStore
+from pki.verify.chain import verify_key
 from pki.verify.proof import prove
 
 __all__ = ["Generation", "IssuerCert", "IssuerMaterial", "PkiHome"]
@@ -209,7 +210,6 @@ class PkiHome:
 
 
 def _paired(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, folder: Path) -> Authority:
-    if key.public_key() != certificate.public_key():
-        what = "the key is not the certificate's: one of the two was swapped"
-        raise PkiError(what, where=str(folder), hint="restore both from one backup")
+    for refusal in verify_key(certificate, key.public_key()):
+        raise PkiError(str(refusal), where=str(folder), hint="restore both from one backup")
     return Authority(certificate, key)

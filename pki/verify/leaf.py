@@ -19,9 +19,6 @@ _BOTH = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
 
 def leaf_refusals(cert: x509.Certificate, profile: Profile, now: datetime) -> Iterator[Refusal]:
     yield from common(cert, ANY, now)
-    constraints = extension(cert, x509.BasicConstraints)
-    if constraints is not None and constraints.value.ca:
-        yield refused(Reason.NOT_A_LEAF, cert, "is a CA, where a leaf was expected")
     usage = extension(cert, x509.KeyUsage)
     if usage is None or not usage.value.digital_signature:
         yield refused(Reason.WRONG_KEY_USAGE, cert, "has no key usage of digitalSignature")

@@ -18,7 +18,6 @@ class Reason(StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     NOT_V3 = "not-v3"
     NOT_A_CA = "not-a-ca"
-    NOT_A_LEAF = "not-a-leaf"
     NOT_SELF_SIGNED = "not-self-signed"
     WRONG_PATHLEN = "wrong-pathlen"
     WRONG_KEY_USAGE = "wrong-key-usage"

@@ -1,4 +1,4 @@
-"""Chains that are odd in what a certificate says: algorithms, extensions, identities. The docstring is the case."""
+"""Chains that are odd in what a certificate says: algorithms, extensions, identities. Docstring = the case."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.unit.odd_certificates import ISSUER, LEAF, LINKERD_LEAF, ROOT, rsa_key
+from tests.unit.odd_certificates import ISSUER, LEAF, LINKERD_LEAF, ROOT, rsa_key, version_1
 from tests.unit.odd_chain import ACCEPTS, REFUSES, Case, case
 
 
@@ -160,7 +160,16 @@ def consul_root_without_its_uri() -> Case:
     return case(chain, (root,), "wrong-identity", ACCEPTS, "a rule of Consul's", "consul", "1-2.consul")
 
 
+def version_1_root() -> Case:
+    """X.509 version 1, as `openssl x509 -req` makes it without further ado: it cannot say that it is a CA."""
+    root = version_1()
+    issuer = ISSUER.but(aki=False).under(root)
+    words = "not-v3 not-a-ca wrong-key-usage missing-ski missing-aki"
+    return case((LEAF.under(issuer), issuer), (root,), words, REFUSES)
+
+
 CASES = (
+    version_1_root,
     rsa_issuer_for_linkerd,
     rsa_issuer_for_istio,
     rsa_1024_root,

@@ -1,4 +1,4 @@
-"""Chains that are odd in how they hang together: path lengths, subjects, dates, signatures. The docstring is the case."""
+"""Chains that are odd in how they hang together: path lengths, subjects, dates, signatures. Docstring = the case."""
 
 from __future__ import annotations
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pki.bundle import TrustBundle, read_pem, to_pem
 from pki.errors import PkiError
 from pki.fingerprint import fingerprint
-from tests.unit.odd_certificates import ROOT, Made
+from tests.unit.odd_certificates import NOW, ROOT, Made
 
 OLD, NEW = ROOT.root(), ROOT.but(unit="g2").root()
 BOTH = to_pem([OLD.cert, NEW.cert])
@@ -59,6 +62,15 @@ def test_a_refused_key_is_not_repeated_in_the_message() -> None:
     with pytest.raises(PkiError) as caught:
         read_pem(key_block(OLD), "x")
     assert not any(line in str(caught.value) for line in key_block(OLD).splitlines()[1:-1])
+
+
+def test_openssl_skips_the_text_that_ours_refuses(tmp_path: Path) -> None:
+    """The documented difference: what one consumer skips, another may take for a part of a block."""
+    (tmp_path / "bundle.pem").write_text(BOTH + "junk\n")
+    (tmp_path / "cert.pem").write_text(to_pem([NEW.cert]))
+    when = ["-attime", str(int(NOW.timestamp()))]
+    argv = ["openssl", "verify", *when, "-no-CApath", "-no-CAstore", "-CAfile", "bundle.pem", "cert.pem"]
+    assert subprocess.run(argv, cwd=tmp_path, capture_output=True, check=False).returncode == 0
 
 
 def test_a_bundle_grows_at_its_end_and_keeps_the_old_bytes_in_one_piece() -> None:

@@ -12,6 +12,7 @@ import pytest
 from pki.profile import profile
 from pki.verify.chain import verify_chain
 from pki.verify.openssl import openssl_refusal
+from pki.verify.reason import Reason
 from tests.unit import odd_chains_contents, odd_chains_links
 from tests.unit.odd_certificates import NOW
 from tests.unit.odd_chain import ACCEPTS, REFUSES, Case
@@ -33,3 +34,16 @@ def test_a_case_says_why_the_two_differ_exactly_where_they_do(made: Callable[[],
     each = made()
     assert bool(each.differs) == (bool(each.words) and each.openssl == ACCEPTS)
     assert not (not each.words and each.openssl == REFUSES), "openssl is stricter than ours: that is a bug"
+
+
+ELSEWHERE = {"junk", "key-mismatch", "public-ca", "corporate-ca", "mesh-ca"}
+"""Not a matter of a chain: tests of bundles, homes and foreign stores reach them."""
+
+
+def test_every_word_is_reached_by_some_case() -> None:
+    reached = {word for made in CASES for word in made().words}
+    assert reached == {reason.value for reason in Reason} - ELSEWHERE
+
+
+def test_each_case_has_its_specification() -> None:
+    assert all((made.__doc__ or "").strip().endswith(".") for made in CASES)
