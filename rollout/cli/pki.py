@@ -187,30 +187,23 @@ def alerts(
 ) -> None:
     """Say what is due: roots and issuers warn at half of their life, and are critical at a quarter."""
     from pki.alerts.due import State, calendar
+    from pki.alerts.ics import ics
+    from pki.alerts.metrics import metrics
+    from pki.alerts.rules import rules
     from rollout.cli.pki_text import due_document, due_table
 
     site, now = _site(inventory), _now()
+    if form == "rules":
+        click.echo(rules(), nl=False)
+        return
     found = _watched(site, _meshes(site, name))
     if form is not None:
-        click.echo(_export(form, found, now), nl=False)
+        click.echo(metrics(found, now) if form == "metrics" else ics(found, now), nl=False)
         return
     lines = calendar(found, now)
     emit(due_document(site.name, lines), output, lambda: due_table(lines))
     if detailed_exitcode and any(line.state is not State.OK for line in lines):
         ctx.exit(2)
-
-
-def _export(form: str, found: tuple[Watched, ...], now: datetime) -> str:
-    from pki.alerts.ics import ics
-    from pki.alerts.metrics import metrics
-    from pki.alerts.rules import rules
-
-    match form:
-        case "rules":
-            return rules()
-        case "metrics":
-            return metrics(found, now)
-    return ics(found, now)
 
 
 def _watched(site: Site, meshes: tuple[Mesh, ...]) -> tuple[Watched, ...]:
