@@ -1,4 +1,4 @@
-"""The real `rackroll pki init` under kill -9, at moments spread over its life; test_pki_home_kill has the exact ones."""
+"""The real `rackroll pki init` under kill -9, at moments spread over its life (test_pki_home_kill: the exact ones)."""
 
 from __future__ import annotations
 
