@@ -18,8 +18,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki.errors import PkiError
+from pki.fingerprint import named
 from pki.verify.parts import signed_by
-from pki.verify.reason import Reason, Refusal, named, refused
+from pki.verify.reason import Reason, Refusal, refused
 
 PUBLIC_BUNDLES = (
     Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Ubuntu: package ca-certificates

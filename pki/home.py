@@ -14,13 +14,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pki.bundle import to_pem
-from pki.disk import locked, make_folder, remove
+from pki.disk import locked, make_folder, move, remove
 from pki.errors import PkiError
 from pki.layout import ANCHOR, Layout, make, write_certificate
 from pki.material import Generation, IssuerCert, IssuerMaterial, key_pem
 from pki.mint import Authority, Subject, cross_sign, mint_issuer, mint_leaf, mint_trust_anchor
 from pki.profile import Identity, Profile
 from pki.stores.port import KeyStore
+from pki.verify.chain import verify_key
 from pki.verify.proof import prove
 
 __all__ = ["Generation", "IssuerCert", "IssuerMaterial", "PkiHome"]
@@ -150,7 +151,7 @@ class PkiHome:
             for issuer in found.issuers:
                 self.issuer_keys.destroy(self._layout.issuer(number, issuer.number))
             make_folder(self._layout.retired(number).parent)
-            self._layout.generation(number).rename(self._layout.retired(number))
+            move(self._layout.generation(number), self._layout.retired(number))
 
     def _already(self, after: int, newest: int) -> Generation:
         if after + 1 <= newest:
@@ -209,7 +210,6 @@ class PkiHome:
 
 
 def _paired(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, folder: Path) -> Authority:
-    if key.public_key() != certificate.public_key():
-        what = "the key is not the certificate's: one of the two was swapped"
-        raise PkiError(what, where=str(folder), hint="restore both from one backup")
+    for refusal in verify_key(certificate, key.public_key()):
+        raise PkiError(str(refusal), where=str(folder), hint="restore both from one backup")
     return Authority(certificate, key)

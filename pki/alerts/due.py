@@ -54,6 +54,7 @@ THRESHOLDS = {
 class Watched:
     """A certificate that somebody answers for. ``owner`` is never empty: the site file refuses that."""
 
+    site: str
     mesh: str
     owner: str
     tier: Tier
@@ -97,12 +98,12 @@ class Due:
     next: str
 
 
-def watched(mesh: str, owner: str, generations: Iterable[Generation]) -> Iterator[Watched]:
+def watched(site: str, mesh: str, owner: str, generations: Iterable[Generation]) -> Iterator[Watched]:
     """Every root that is not retired, and the newest issuer under each: older ones sign nothing any more."""
     for each in generations:
-        yield Watched(mesh, owner, Tier.ROOT, each.number, None, each.anchor)
+        yield Watched(site, mesh, owner, Tier.ROOT, each.number, None, each.anchor)
         for issuer in each.issuers[-1:]:
-            yield Watched(mesh, owner, Tier.ISSUER, each.number, issuer.number, issuer.certificate)
+            yield Watched(site, mesh, owner, Tier.ISSUER, each.number, issuer.number, issuer.certificate)
 
 
 def state_of(one: Watched, now: datetime) -> State:

@@ -37,7 +37,7 @@ _SAYS = {
 
 def _event(one: Watched, word: str, moment: datetime, now: datetime) -> list[str]:
     about = f"Owner: {one.owner}\nCertificate: {one.certificate.subject.rfc4514_string()}\nSHA-256: {one.fingerprint}"
-    summary = _SAYS[word].format(name=one.name)
+    summary = f"{one.site}: {_SAYS[word].format(name=one.name)}"
     return [
         "BEGIN:VEVENT",
         f"UID:{one.fingerprint}-{word}@rackroll",

@@ -17,13 +17,23 @@ WRITTEN = "rackroll_pki_written_timestamp_seconds"
 def metrics(found: Iterable[Watched], now: datetime) -> str:
     """``WRITTEN`` says how old the file is: a collector goes on serving one that nobody writes any more."""
     lines = tuple(found)
-    roots = Counter(one.mesh for one in lines if one.tier is Tier.ROOT)
+    roots = Counter((one.site, one.mesh) for one in lines if one.tier is Tier.ROOT)
     text = _family(NOT_AFTER, "When the certificate expires.", lines, lambda one: one.ends)
     begins: Callable[[Watched], datetime] = lambda one: one.certificate.not_valid_before_utc  # noqa: E731
     text += _family(NOT_BEFORE, "When the certificate became valid.", lines, begins)
     text += _head(ROOTS, "Roots of the mesh that are not retired.")
-    text += "".join(f"{ROOTS}{{mesh={_quoted(mesh)}}} {count}\n" for mesh, count in roots.items())
-    return text + _head(WRITTEN, "When these metrics were written.") + f"{WRITTEN} {_seconds(now)}\n"
+    text += "".join(
+        f"{ROOTS}{{site={_quoted(site)},mesh={_quoted(mesh)}}} {count}\n"
+        for (site, mesh), count in roots.items()
+    )
+    return (
+        text
+        + _head(WRITTEN, "When these metrics were written.")
+        + "".join(
+            f"{WRITTEN}{{site={_quoted(site)}}} {_seconds(now)}\n"
+            for site in dict.fromkeys(one.site for one in lines)
+        )
+    )
 
 
 def _family(name: str, says: str, found: tuple[Watched, ...], when: Callable[[Watched], datetime]) -> str:
@@ -36,6 +46,7 @@ def _head(name: str, says: str) -> str:
 
 def _labels(one: Watched) -> str:
     pairs = {
+        "site": one.site,
         "mesh": one.mesh,
         "tier": one.tier.value,
         "generation": str(one.generation),

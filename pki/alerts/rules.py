@@ -12,47 +12,46 @@ STALE = timedelta(days=2)
 
 
 def rules(together: timedelta = ROOTS_TOGETHER) -> str:
-    """A rules file (YAML). ``owner`` is a label of every alert, so that a route can be made of it."""
-    authority = THRESHOLDS[Tier.ROOT]
-    assert THRESHOLDS[Tier.ISSUER] == authority
-    assert authority.warning is not None
-    both, leaf = _left('tier=~"root|issuer"'), _left('tier="leaf"')
-    groups = (
-        _alert(
-            "RackrollPkiCaWarning",
-            f"{both} < {authority.warning} >= {authority.critical}",
-            "warning",
-            "The {{ $labels.tier }} g{{ $labels.generation }} of {{ $labels.mesh }} has "
-            "{{ $value | humanizePercentage }} of its life left: {{ $labels.owner }} plans its rotation.",
-        ),
-        _alert(
-            "RackrollPkiCaCritical",
-            f"{both} < {authority.critical}",
-            "critical",
-            "The {{ $labels.tier }} g{{ $labels.generation }} of {{ $labels.mesh }} has "
-            "{{ $value | humanizePercentage }} of its life left: {{ $labels.owner }} rotates it now.",
-        ),
-        _alert(
-            "RackrollPkiLeafCritical",
-            f"{leaf} < {THRESHOLDS[Tier.LEAF].critical}",
-            "critical",
-            "A leaf of {{ $labels.mesh }} has {{ $value | humanizePercentage }} of its life left: it is not renewed.",
-        ),
-        _alert(
-            "RackrollPkiTooManyRoots",
-            f"{ROOTS} > 1",
-            "warning",
-            "{{ $labels.mesh }} has trusted {{ $value }} roots for too long: finish the rotation.",
-            together,
-        ),
-        _alert(
-            "RackrollPkiNoData",
-            f"time() - {WRITTEN} > {int(STALE.total_seconds())} or absent({WRITTEN})",
-            "critical",
-            "The PKI metrics are old or gone, so no expiry would be seen: write `rackroll pki alerts --metrics` again.",
-        ),
+    """A rules file (YAML). ``owner`` is a label of each alert about a certificate: a route can be made of it."""
+    return "groups:\n  - name: rackroll-pki\n    rules:\n" + "".join(
+        (*_authorities(), _leaf(), *_others(together))
     )
-    return "groups:\n  - name: rackroll-pki\n    rules:\n" + "".join(groups)
+
+
+def _authorities() -> tuple[str, str]:
+    limits = THRESHOLDS[Tier.ROOT]
+    assert THRESHOLDS[Tier.ISSUER] == limits
+    assert limits.warning is not None
+    left = _left('tier=~"root|issuer"')
+    says = (
+        "The {{ $labels.tier }} g{{ $labels.generation }} of {{ $labels.site }}/{{ $labels.mesh }} has "
+        "{{ $value | humanizePercentage }} of its life left: {{ $labels.owner }} "
+    )
+    between = f"{left} < {limits.warning} >= {limits.critical}"
+    return (
+        _alert("RackrollPkiCaWarning", between, "warning", f"{says}plans its rotation."),
+        _alert("RackrollPkiCaCritical", f"{left} < {limits.critical}", "critical", f"{says}rotates it now."),
+    )
+
+
+def _leaf() -> str:
+    says = (
+        "A leaf of {{ $labels.site }}/{{ $labels.mesh }} has {{ $value | humanizePercentage }} of its life left: "
+        "it is not renewed."
+    )
+    left = _left('tier="leaf"')
+    expr = f"{left} < {THRESHOLDS[Tier.LEAF].critical}"
+    return _alert("RackrollPkiLeafCritical", expr, "critical", says)
+
+
+def _others(together: timedelta) -> tuple[str, str]:
+    many = "{{ $labels.site }}/{{ $labels.mesh }} has trusted {{ $value }} roots for too long: finish the rotation."
+    gone = "The PKI metrics are old or gone, so no expiry would be seen: write `rackroll pki alerts --metrics` again."
+    stale = f"time() - {WRITTEN} > {int(STALE.total_seconds())} or absent({WRITTEN})"
+    return (
+        _alert("RackrollPkiTooManyRoots", f"{ROOTS} > 1", "warning", many, together),
+        _alert("RackrollPkiNoData", stale, "critical", gone),
+    )
 
 
 def _left(where: str) -> str:

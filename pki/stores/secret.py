@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pki.bundle import read_pem
 from pki.errors import PkiError
+from pki.fingerprint import named
 from pki.material import IssuerMaterial
 from pki.verify.chain import is_ca
 from pki.verify.parts import signed_by
-from pki.verify.reason import named
 
 
 def for_secret(material: IssuerMaterial, where: str) -> IssuerMaterial:

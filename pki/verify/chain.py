@@ -13,6 +13,7 @@ from itertools import pairwise
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
+from pki.fingerprint import printable
 from pki.profile import Profile
 from pki.verify.authority import anchor_refusals, anchors_refusals, issuer_refusals
 from pki.verify.leaf import leaf_refusals
@@ -73,7 +74,7 @@ def _link(cert: x509.Certificate, signers: Chain, whom: str, outlives: Reason | 
     """Every signer of that name is tried, as webpki and Go do; the key identifiers have to fit as well."""
     signer = next((each for each in signers if signed_by(cert, each)), None)
     if signer is None:
-        issuer = cert.issuer.rfc4514_string()[:120]
+        issuer = printable(cert.issuer.rfc4514_string())
         what = f"is not signed by {whom} (its issuer is {issuer or 'nameless'})"
         yield refused(Reason.DOES_NOT_CHAIN, cert, what)
         return

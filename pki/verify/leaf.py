@@ -8,6 +8,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pki.fingerprint import printable
 from pki.profile import ANY, LeafSan, Profile
 from pki.verify.common import common
 from pki.verify.parts import authority_key_id, extension
@@ -18,9 +19,6 @@ _BOTH = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
 
 def leaf_refusals(cert: x509.Certificate, profile: Profile, now: datetime) -> Iterator[Refusal]:
     yield from common(cert, ANY, now)
-    constraints = extension(cert, x509.BasicConstraints)
-    if constraints is not None and constraints.value.ca:
-        yield refused(Reason.NOT_A_LEAF, cert, "is a CA, where a leaf was expected")
     usage = extension(cert, x509.KeyUsage)
     if usage is None or not usage.value.digital_signature:
         yield refused(Reason.WRONG_KEY_USAGE, cert, "has no key usage of digitalSignature")
@@ -37,13 +35,13 @@ def _identity(cert: x509.Certificate, profile: Profile) -> Iterator[Refusal]:
     names = list(san.value) if san else []
     kind = x509.DNSName if profile.leaf_san is LeafSan.DNS else x509.UniformResourceIdentifier
     if len(names) != 1 or not isinstance(names[0], kind):
-        listed = ", ".join(str(name.value)[:80] for name in names) or "none"
+        listed = ", ".join(printable(str(name.value)) for name in names) or "none"
         what = f"has not exactly one {profile.leaf_san.value.upper()} SAN (it has: {listed})"
         yield refused(Reason.WRONG_IDENTITY, cert, what)
         return
     name = str(names[0].value)
     if not _of_this_mesh(name, profile):
-        what = f"is for {name[:120]}, outside of the trust domain {profile.trust_domain}"
+        what = f"is for {printable(name)}, outside of the trust domain {profile.trust_domain}"
         yield refused(Reason.WRONG_IDENTITY, cert, what)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from cryptography import x509
 
-from pki.fingerprint import fingerprint
+from pki.fingerprint import named
 
 
 class Reason(StrEnum):
@@ -18,7 +18,6 @@ class Reason(StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     NOT_V3 = "not-v3"
     NOT_A_CA = "not-a-ca"
-    NOT_A_LEAF = "not-a-leaf"
     NOT_SELF_SIGNED = "not-self-signed"
     WRONG_PATHLEN = "wrong-pathlen"
     WRONG_KEY_USAGE = "wrong-key-usage"
@@ -54,9 +53,3 @@ class Refusal:
 
 def refused(reason: Reason, cert: x509.Certificate, what: str) -> Refusal:
     return Refusal(reason, named(cert), what)
-
-
-def named(cert: x509.Certificate) -> str:
-    """A leaf of a mesh has no subject: its serial has to do."""
-    name = cert.subject.rfc4514_string() or f"serial {cert.serial_number:x}"
-    return f"{name[:120]} ({fingerprint(cert)[:12]})"

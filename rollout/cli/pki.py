@@ -191,12 +191,18 @@ def alerts(
 ) -> None:
     """Say what is due: roots and issuers warn at half of their life, and are critical at a quarter."""
     from pki.alerts.due import State, calendar
+    from pki.alerts.ics import ics
+    from pki.alerts.metrics import metrics
+    from pki.alerts.rules import rules
     from rollout.cli.pki_text import due_document, due_table
 
     site, now = _site(inventory), _now()
-    found = _watched(_meshes(site, name))
+    if form == "rules":
+        click.echo(rules(), nl=False)
+        return
+    found = _watched(site, _meshes(site, name))
     if form is not None:
-        click.echo(_export(form, found, now), nl=False)
+        click.echo(metrics(found, now) if form == "metrics" else ics(found, now), nl=False)
         return
     lines = calendar(found, now)
     emit(due_document(site.name, lines), output, lambda: due_table(lines))
@@ -204,20 +210,7 @@ def alerts(
         ctx.exit(2)
 
 
-def _export(form: str, found: tuple[Watched, ...], now: datetime) -> str:
-    from pki.alerts.ics import ics
-    from pki.alerts.metrics import metrics
-    from pki.alerts.rules import rules
-
-    match form:
-        case "rules":
-            return rules()
-        case "metrics":
-            return metrics(found, now)
-    return ics(found, now)
-
-
-def _watched(meshes: tuple[Mesh, ...]) -> tuple[Watched, ...]:
+def _watched(site: Site, meshes: tuple[Mesh, ...]) -> tuple[Watched, ...]:
     """Raises RackrollError for a mesh without a root: an empty calendar would look like a quiet one."""
     from pki.alerts.due import watched
     from rollout.adapters.pki import pki_home, pki_of
@@ -228,7 +221,7 @@ def _watched(meshes: tuple[Mesh, ...]) -> tuple[Watched, ...]:
         generations = pki_home(mesh).generations()
         if not generations:
             raise RackrollError("has no root yet", where=f"mesh {mesh.name}", hint="rackroll pki init")
-        found += watched(mesh.name, pki_of(mesh).owner, generations)
+        found += watched(site.name, mesh.name, pki_of(mesh).owner, generations)
     return tuple(found)
 
 

@@ -50,7 +50,7 @@ def homes_table(homes: Homes, now: datetime) -> str:
         own = pki_of(mesh)
         keys = f"roots in token {own.token.token}" if own.token else "keys in files"
         lines.append(f"{mesh.name} ({mesh.kind.value}, {mesh.trust_domain}), owner {own.owner}, {keys}")
-        found = tuple(watched(mesh.name, own.owner, home.generations()))
+        found = tuple(watched("", mesh.name, own.owner, home.generations()))
         lines += [_line(one, now) for one in found] or ["  nothing yet: rackroll pki init"]
     return "\n".join(lines)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -101,6 +103,18 @@ class Recipe:
         if self.sans:
             found.append((x509.SubjectAlternativeName(self.sans), not self.name))
         return [*found, *self.extra]
+
+
+def version_1() -> Made:
+    """A root without version and extensions. The library makes none: its own is taken apart and signed again."""
+    made = ROOT.root()
+    parsed = asn1.Certificate.load(made.cert.public_bytes(Encoding.DER))
+    body = parsed["tbs_certificate"]
+    body["version"] = "v1"
+    body["extensions"] = None
+    assert isinstance(made.key, ec.EllipticCurvePrivateKey)
+    parsed["signature_value"] = made.key.sign(body.dump(force=True), ec.ECDSA(hashes.SHA256()))
+    return Made(x509.load_der_x509_certificate(parsed.dump(force=True)), made.key)
 
 
 def usage(*, ca: bool) -> x509.KeyUsage:
