@@ -24,10 +24,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from lab.mesh import consul, istio, linkerd
-from lab.mesh.certificates import Certificate, Refused, bundle, key_to_pem, to_pem
+from lab.mesh.certificates import Certificate, Refused, bundle, key_to_pem, named, to_pem
 from lab.mesh.handshake import Target
 from lab.mesh.surroundings import Pod, Settings, Surroundings, read_control
 from lab.mesh.trust import Credentials, Trust
@@ -111,9 +110,9 @@ def _signer(around: Surroundings, port: int) -> tuple[str, int]:
 def signing_request(name: x509.GeneralName, common_name: str = "") -> tuple[str, str]:
     """A new P-256 key and its CSR, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
-    builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=not subject)
+    subject = named(common_name)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=not list(subject))
     return key_to_pem(key), builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
@@ -231,8 +230,8 @@ class ConsulProxy(Proxy):
         super().__init__(settings, trust)
         self._roots: tuple[Certificate, ...] = ()
         self._domain, self._active = "", ""
-        self._jitter = settings.number("LAB_CONSUL_JITTER", 3.0)
-        self._poll = settings.number("LAB_CONSUL_POLL", 1.0)
+        self._jitter = settings.number("LAB_CONSUL_JITTER", 0.5)
+        self._poll = settings.number("LAB_CONSUL_POLL", 2.0)
 
     def start(self) -> None:
         super().start()
