@@ -76,8 +76,9 @@ def _found(folder: Path, site: Site) -> Iterator[tuple[Running, Surroundings]]:
 
 
 def pair_of(folder: Path, site: Site, *, pod: str = "", node: str = "") -> Running:
-    """The pair that has this name, or is dialled on this node. Raises RackrollError for none."""
-    pairs = [one for one in running(folder, site) if one.part is Part.PAIR and one.dialled]
+    """The pair of this name, or the one on this node, rather one that is dialled. Raises RackrollError for none."""
+    pairs = [one for one in running(folder, site) if one.part is Part.PAIR]
+    pairs.sort(key=lambda one: not one.dialled)
     found = next((one for one in pairs if pod in ("", one.pod.name) and node in ("", one.pod.node)), None)
     if found is None:
         there = ", ".join(f"{one.pod.name} on {one.pod.node}" for one in pairs) or "none"

@@ -231,7 +231,7 @@ class ConsulProxy(Proxy):
         self._roots: tuple[Certificate, ...] = ()
         self._domain, self._active = "", ""
         self._jitter = settings.number("LAB_CONSUL_JITTER", 0.5)
-        self._poll = settings.number("LAB_CONSUL_POLL", 2.0)
+        self._poll = settings.number("LAB_CONSUL_POLL", 4.0)
 
     def start(self) -> None:
         super().start()
@@ -244,7 +244,7 @@ class ConsulProxy(Proxy):
         return f"{pod.account}.default.dc1.internal.{self._domain}"
 
     def _issue(self, around: Surroundings) -> float:
-        """The next one is asked for between 60 % and 90 % of this one's life."""
+        """The next one is asked for between 60 % and 90 % of this one's life, and three seconds before its end."""
         path = f"/v1/agent/connect/ca/leaf/{around.own.account}"
         if not self._roots:
             self._learn(around)
@@ -252,16 +252,19 @@ class ConsulProxy(Proxy):
         chain = bundle(answer["CertPEM"])
         self._trust.install(Credentials(chain, answer["PrivateKeyPEM"], self._roots))
         left = (chain[0].not_valid_after_utc - datetime.now(UTC)).total_seconds()
-        return max(left * random.uniform(0.6, 0.9), _RETRY)  # noqa: S311
+        return max(min(left * random.uniform(0.6, 0.9), left - 3.0), _RETRY)  # noqa: S311
 
     def _follow(self, around: Surroundings) -> None:
-        """Roots are believed at once; the leaf follows within the jitter, which is 30 s upstream."""
+        """Roots are believed at once; the leaf follows within the jitter, which is 30 s upstream.
+
+        The next look is at a random time: proxies that waited for a server together would stay in step for ever.
+        """
         before = self._active
         self._learn(around)
         if before and self._active != before:
             time.sleep(random.uniform(0.0, self._jitter))  # noqa: S311
             self._wake.set()
-        time.sleep(self._poll)
+        time.sleep(random.uniform(0.0, self._poll))  # noqa: S311
 
     def _learn(self, around: Surroundings) -> None:
         told = ask(_signer(around, CONSUL_PORT), "GET", "/v1/connect/ca/roots")
