@@ -132,6 +132,10 @@ def _unique(*sets: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
 
 
 class IstioProxy(Proxy):
+    """It keeps to one istiod, as upstream's stream does. A CSR goes to any of them upstream: one that lags answers with
+    the old roots, and they stay believed until the next renewal. ``LAB_CSR_ANYWHERE=true`` brings that trap here.
+    """
+
     port = 8443
     alpn = ("istio",)
 
@@ -139,6 +143,8 @@ class IstioProxy(Proxy):
         super().__init__(settings, trust)
         self._domain = settings.environment.get("TRUST_DOMAIN") or "cluster.local"
         self._lifetime = settings.number(LEAF, LEAF_SECONDS)
+        self._anywhere = settings.environment.get("LAB_CSR_ANYWHERE", "").lower() == "true"
+        self._home = ""
         self._pushed: tuple[Certificate, ...] = ()
         self._answered: tuple[Certificate, ...] = ()
 
@@ -158,7 +164,8 @@ class IstioProxy(Proxy):
         name = self.identity(around.own)
         key_pem, request = signing_request(x509.UniformResourceIdentifier(name))
         body = {"csr": request, "identity": name, "seconds": self._lifetime}
-        chain_pem: list[str] = self._asked(around, "POST", "/csr", body)["chain"]
+        istiod = self._signer(around, anywhere=self._anywhere)
+        chain_pem: list[str] = self._asked(istiod, "POST", "/csr", body)["chain"]
         chain, self._answered = bundle("".join(chain_pem[:-1])), bundle(chain_pem[-1])
         self._trust.install(Credentials(chain, key_pem, _unique(self._pushed, self._answered)))
         left = (chain[0].not_valid_after_utc - datetime.now(UTC)).total_seconds()
@@ -167,22 +174,33 @@ class IstioProxy(Proxy):
     def _follow(self, around: Surroundings) -> None:
         """Wait for a bundle that is not the one we have; take it, and ask for a new leaf at once: no jitter."""
         have = hashlib.sha256(to_pem(self._pushed).encode()).hexdigest()
-        told = self._asked(around, "GET", f"/pcds?have={have}", None, timeout=30.0)
+        told = self._asked(self._signer(around), "GET", f"/pcds?have={have}", None, timeout=30.0)
         if told is None:
             return
         self._pushed = bundle(told["roots"])
         self._trust.trusting(_unique(self._pushed, self._answered))
         self._wake.set()
 
+    def _signer(self, around: Surroundings, *, anywhere: bool = False) -> tuple[str, int]:
+        if anywhere:
+            return _signer(around, ISTIOD_PORT)
+        if self._home not in around.signers:
+            self._home = _signer(around, ISTIOD_PORT)[0]
+        return self._home, ISTIOD_PORT
+
     def _asked(
-        self, around: Surroundings, method: str, path: str, body: object, *, timeout: float = 5.0
+        self, istiod: tuple[str, int], method: str, path: str, body: object, *, timeout: float = 5.0
     ) -> Any:
         try:
             mounted = ISTIO_ROOT.read_text()
         except OSError as error:
             raise Unanswered(f"istio-ca-root-cert is not mounted: {error}") from error
         secured = Secured(verifying(mounted), istio.SERVICE)
-        return ask(_signer(around, ISTIOD_PORT), method, path, body, secured=secured, timeout=timeout)
+        try:
+            return ask(istiod, method, path, body, secured=secured, timeout=timeout)
+        except Unanswered:
+            self._home = ""
+            raise
 
 
 class LinkerdProxy(Proxy):
