@@ -164,10 +164,10 @@ def sign_leaf(
 ) -> tuple[Certificate, ...]:
     """The leaf and the chain that is sent with it. It never outlives its signer's chain (``NotAfter`` is clamped)."""
     ends = min(one.not_valid_after_utc for one in (signer.certificate, *signer.chain))
-    subject = [x509.NameAttribute(NameOID.COMMON_NAME, profile.common_name)] if profile.common_name else []
+    subject = named(profile.common_name)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name(subject))
+        .subject_name(subject)
         .issuer_name(signer.certificate.subject)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
@@ -176,11 +176,17 @@ def sign_leaf(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(leaf=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage(_BOTH_ENDS), critical=False)
-        .add_extension(x509.SubjectAlternativeName(profile.names), critical=not subject)
+        .add_extension(x509.SubjectAlternativeName(profile.names), critical=not list(subject))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(_authority_key(signer.certificate), critical=False)
     )
     return builder.sign(signer.key, hashes.SHA256()), signer.certificate, *signer.chain
+
+
+def named(common_name: str) -> x509.Name:
+    """Without a name where there is none, or one of more than the 64 letters that X.520 allows: SANs name leaves."""
+    fits = 0 < len(common_name) <= 64
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if fits else [])
 
 
 _BOTH_ENDS = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lab import netns
 from lab.mesh.records import FOLDER
-from lab.mesh.surroundings import CONTROL, FILE, TRUST, Part, Pod, load, read_control
+from lab.mesh.surroundings import CONTROL, FILE, TRUST, Part, Pod, Surroundings, load, read_control
 from lab.process import PROC, kill, reference
 from lab.state import read_state, share_folder
 from rollout.errors import RackrollError
@@ -25,13 +25,17 @@ PODS = Path("run/rackroll")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One pod of the drill. ``folder`` is the machine's path to its files, ``inside`` the node's."""
+    """One pod of the drill. ``folder`` is the machine's path to its files, ``inside`` the node's.
+
+    ``dialled``: others have it among their peers, so it is ready and not on its way out.
+    """
 
     pod: Pod
     mesh: str
     part: Part
     folder: Path
     inside: str
+    dialled: bool = False
 
 
 def records(folder: Path, site: Site) -> Iterator[str]:
@@ -51,11 +55,14 @@ def forget(folder: Path, site: Site) -> None:
 
 
 def running(folder: Path, site: Site) -> tuple[Running, ...]:
-    """The drill's pods on all nodes that run, by name."""
-    return tuple(sorted(_found(folder, site), key=lambda one: one.pod.name))
+    """The drill's pods on all nodes that run, by name; also those that are on their way in or out."""
+    found = tuple(_found(folder, site))
+    peers = {peer.name for _, around in found for peer in around.peers}
+    known = (replace(one, dialled=one.pod.name in peers) for one, _ in found)
+    return tuple(sorted(known, key=lambda one: one.pod.name))
 
 
-def _found(folder: Path, site: Site) -> Iterator[Running]:
+def _found(folder: Path, site: Site) -> Iterator[tuple[Running, Surroundings]]:
     state = read_state(folder)
     for node in site.nodes:
         root = PROC / str(state.host(node.name).init.pid) / "root"
@@ -65,12 +72,13 @@ def _found(folder: Path, site: Site) -> Iterator[Running]:
             except (OSError, ValueError):  # it has just gone
                 continue
             inside = f"/{PODS / file.parent.name}"
-            yield Running(around.own, around.mesh, around.part, file.parent, inside)
+            yield Running(around.own, around.mesh, around.part, file.parent, inside), around
 
 
 def pair_of(folder: Path, site: Site, *, pod: str = "", node: str = "") -> Running:
-    """The pair that has this name, or runs on this node. Raises RackrollError for none."""
+    """The pair of this name, or the one on this node, rather one that is dialled. Raises RackrollError for none."""
     pairs = [one for one in running(folder, site) if one.part is Part.PAIR]
+    pairs.sort(key=lambda one: not one.dialled)
     found = next((one for one in pairs if pod in ("", one.pod.name) and node in ("", one.pod.node)), None)
     if found is None:
         there = ", ".join(f"{one.pod.name} on {one.pod.node}" for one in pairs) or "none"

@@ -19,19 +19,22 @@ from http import HTTPStatus
 from lab.mesh.handshake import answer, dial
 from lab.mesh.proxies import PROXIES, Proxy
 from lab.mesh.records import Attempt, Outcome, Recorder
-from lab.mesh.surroundings import TRUST, Pod, Settings, read_control, settings
+from lab.mesh.surroundings import FILE, TRUST, Pod, Settings, read_control, settings
 from lab.mesh.trust import Trust
 from lab.mesh.web import Answer, Request, Web
 
 _log = logging.getLogger(__name__)
 READY_PORT = 15021
 _LOOK = 0.1
+_QUIET = 1.0
+"""Seconds without a new connection after which nobody dials a pod that is to go any more."""
+
 _BACKLOG = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between the beginnings of two handshakes with a peer, for each read and write, and after SIGTERM."""
+    """Seconds: between two handshakes with a peer, for each read and write of one, and at most after SIGTERM."""
 
     interval: float
     timeout: float
@@ -42,7 +45,7 @@ def pace(given: Settings) -> Pace:
     return Pace(
         1.0 / given.number("LAB_RATE", 12.0),
         given.number("LAB_TIMEOUT", 3.0),
-        given.number("LAB_LINGER_SECONDS", 2.0),
+        given.number("LAB_LINGER_SECONDS", 8.0),
     )
 
 
@@ -52,12 +55,16 @@ class Listener:
     def __init__(self, address: tuple[str, int], trust: Trust) -> None:
         self._trust = trust
         self._socket = socket.create_server(address, backlog=_BACKLOG)
+        self._latest = time.monotonic()
 
     def start(self) -> None:
         threading.Thread(target=self._accept, name="accept", daemon=True).start()
 
-    def close(self) -> None:
-        self._socket.close()
+    def linger(self, longest: float) -> None:
+        """Serve until peers have stopped dialling, however late they hear of it; ``longest`` in seconds."""
+        began = self._latest = time.monotonic()
+        while time.monotonic() < min(self._latest + _QUIET, began + longest):
+            time.sleep(_LOOK)
 
     def _accept(self) -> None:
         while True:
@@ -65,6 +72,7 @@ class Listener:
                 plain, _ = self._socket.accept()
             except OSError:
                 return
+            self._latest = time.monotonic()
             held = self._trust.contexts
             assert held is not None
             threading.Thread(target=answer, args=(plain, held.server), daemon=True).start()
@@ -80,12 +88,15 @@ class Dialler:
         self._trust = trust
         self._recorder = recorder
         self._peers: dict[Pod, threading.Event] = {}
+        self._known = 0
 
     def follow(self) -> None:
         """Look at who is ready now."""
+        known = self._written()
         around = self._given.surroundings()
         if around is None:
             return
+        self._known = known
         for gone in self._peers.keys() - set(around.peers):
             self._peers.pop(gone).set()
         for peer in set(around.peers) - self._peers.keys():
@@ -98,10 +109,20 @@ class Dialler:
         self._peers.clear()
 
     def _keep(self, own: Pod, peer: Pod, ended: threading.Event) -> None:
+        """Nobody is dialled by what is out of date: a process that was starved may wake up after a peer has gone."""
         due = time.monotonic()
         while not ended.wait(max(due - time.monotonic(), 0.0)):
+            if self._known != self._written():
+                ended.wait(_LOOK / 2)
+                continue
             due = max(due + self._pace.interval, time.monotonic())
             self._recorder.add(self._attempt(own, peer))
+
+    def _written(self) -> int:
+        try:
+            return (self._given.folder / FILE).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _attempt(self, own: Pod, peer: Pod) -> Attempt:
         held = self._trust.contexts
@@ -128,8 +149,7 @@ def main() -> None:
     listener.start()
     listening.set()
     _work(given, proxy, trust, stop)
-    time.sleep(pace(given).linger)
-    listener.close()
+    listener.linger(pace(given).linger)
 
 
 def _trust(given: Settings) -> Trust:

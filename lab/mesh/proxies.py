@@ -24,10 +24,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from lab.mesh import consul, istio, linkerd
-from lab.mesh.certificates import Certificate, Refused, bundle, key_to_pem, to_pem
+from lab.mesh.certificates import Certificate, Refused, bundle, key_to_pem, named, to_pem
 from lab.mesh.handshake import Target
 from lab.mesh.surroundings import Pod, Settings, Surroundings, read_control
 from lab.mesh.trust import Credentials, Trust
@@ -111,9 +110,9 @@ def _signer(around: Surroundings, port: int) -> tuple[str, int]:
 def signing_request(name: x509.GeneralName, common_name: str = "") -> tuple[str, str]:
     """A new P-256 key and its CSR, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
-    builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=not subject)
+    subject = named(common_name)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=not list(subject))
     return key_to_pem(key), builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
@@ -133,6 +132,10 @@ def _unique(*sets: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
 
 
 class IstioProxy(Proxy):
+    """It keeps to one istiod, as upstream's stream does. A CSR goes to any of them upstream: one that lags answers with
+    the old roots, and they stay believed until the next renewal. ``LAB_CSR_ANYWHERE=true`` brings that trap here.
+    """
+
     port = 8443
     alpn = ("istio",)
 
@@ -140,6 +143,8 @@ class IstioProxy(Proxy):
         super().__init__(settings, trust)
         self._domain = settings.environment.get("TRUST_DOMAIN") or "cluster.local"
         self._lifetime = settings.number(LEAF, LEAF_SECONDS)
+        self._anywhere = settings.environment.get("LAB_CSR_ANYWHERE", "").lower() == "true"
+        self._home = ""
         self._pushed: tuple[Certificate, ...] = ()
         self._answered: tuple[Certificate, ...] = ()
 
@@ -159,7 +164,8 @@ class IstioProxy(Proxy):
         name = self.identity(around.own)
         key_pem, request = signing_request(x509.UniformResourceIdentifier(name))
         body = {"csr": request, "identity": name, "seconds": self._lifetime}
-        chain_pem: list[str] = self._asked(around, "POST", "/csr", body)["chain"]
+        istiod = self._signer(around, anywhere=self._anywhere)
+        chain_pem: list[str] = self._asked(istiod, "POST", "/csr", body)["chain"]
         chain, self._answered = bundle("".join(chain_pem[:-1])), bundle(chain_pem[-1])
         self._trust.install(Credentials(chain, key_pem, _unique(self._pushed, self._answered)))
         left = (chain[0].not_valid_after_utc - datetime.now(UTC)).total_seconds()
@@ -168,22 +174,33 @@ class IstioProxy(Proxy):
     def _follow(self, around: Surroundings) -> None:
         """Wait for a bundle that is not the one we have; take it, and ask for a new leaf at once: no jitter."""
         have = hashlib.sha256(to_pem(self._pushed).encode()).hexdigest()
-        told = self._asked(around, "GET", f"/pcds?have={have}", None, timeout=30.0)
+        told = self._asked(self._signer(around), "GET", f"/pcds?have={have}", None, timeout=30.0)
         if told is None:
             return
         self._pushed = bundle(told["roots"])
         self._trust.trusting(_unique(self._pushed, self._answered))
         self._wake.set()
 
+    def _signer(self, around: Surroundings, *, anywhere: bool = False) -> tuple[str, int]:
+        if anywhere:
+            return _signer(around, ISTIOD_PORT)
+        if self._home not in around.signers:
+            self._home = _signer(around, ISTIOD_PORT)[0]
+        return self._home, ISTIOD_PORT
+
     def _asked(
-        self, around: Surroundings, method: str, path: str, body: object, *, timeout: float = 5.0
+        self, istiod: tuple[str, int], method: str, path: str, body: object, *, timeout: float = 5.0
     ) -> Any:
         try:
             mounted = ISTIO_ROOT.read_text()
         except OSError as error:
             raise Unanswered(f"istio-ca-root-cert is not mounted: {error}") from error
         secured = Secured(verifying(mounted), istio.SERVICE)
-        return ask(_signer(around, ISTIOD_PORT), method, path, body, secured=secured, timeout=timeout)
+        try:
+            return ask(istiod, method, path, body, secured=secured, timeout=timeout)
+        except Unanswered:
+            self._home = ""
+            raise
 
 
 class LinkerdProxy(Proxy):
@@ -231,8 +248,8 @@ class ConsulProxy(Proxy):
         super().__init__(settings, trust)
         self._roots: tuple[Certificate, ...] = ()
         self._domain, self._active = "", ""
-        self._jitter = settings.number("LAB_CONSUL_JITTER", 3.0)
-        self._poll = settings.number("LAB_CONSUL_POLL", 1.0)
+        self._jitter = settings.number("LAB_CONSUL_JITTER", 0.5)
+        self._poll = settings.number("LAB_CONSUL_POLL", 4.0)
 
     def start(self) -> None:
         super().start()
@@ -245,7 +262,7 @@ class ConsulProxy(Proxy):
         return f"{pod.account}.default.dc1.internal.{self._domain}"
 
     def _issue(self, around: Surroundings) -> float:
-        """The next one is asked for between 60 % and 90 % of this one's life."""
+        """The next one is asked for between 60 % and 90 % of this one's life, and three seconds before its end."""
         path = f"/v1/agent/connect/ca/leaf/{around.own.account}"
         if not self._roots:
             self._learn(around)
@@ -253,16 +270,19 @@ class ConsulProxy(Proxy):
         chain = bundle(answer["CertPEM"])
         self._trust.install(Credentials(chain, answer["PrivateKeyPEM"], self._roots))
         left = (chain[0].not_valid_after_utc - datetime.now(UTC)).total_seconds()
-        return max(left * random.uniform(0.6, 0.9), _RETRY)  # noqa: S311
+        return max(min(left * random.uniform(0.6, 0.9), left - 3.0), _RETRY)  # noqa: S311
 
     def _follow(self, around: Surroundings) -> None:
-        """Roots are believed at once; the leaf follows within the jitter, which is 30 s upstream."""
+        """Roots are believed at once; the leaf follows within the jitter, which is 30 s upstream.
+
+        The next look is at a random time: proxies that waited for a server together would stay in step for ever.
+        """
         before = self._active
         self._learn(around)
         if before and self._active != before:
             time.sleep(random.uniform(0.0, self._jitter))  # noqa: S311
             self._wake.set()
-        time.sleep(self._poll)
+        time.sleep(random.uniform(0.0, self._poll))  # noqa: S311
 
     def _learn(self, around: Surroundings) -> None:
         told = ask(_signer(around, CONSUL_PORT), "GET", "/v1/connect/ca/roots")

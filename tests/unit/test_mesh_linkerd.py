@@ -40,6 +40,15 @@ def test_a_leaf_has_exactly_one_dns_name_and_no_uri() -> None:
     assert uris_of(first) == ()
 
 
+def test_a_name_that_is_too_long_for_a_subject_is_a_subject_alternative_name_alone() -> None:
+    long = linkerd.identity("cluster.local", "linkerd", "linkerd-identity")
+    first = linkerd.certify(signer(ISSUER_A), public_key(), long, timedelta(minutes=10), now())[0]
+    assert len(long) > 64
+    assert (dns_names_of(first), list(first.subject)) == ((long,), [])
+    asked = x509.load_pem_x509_csr(signing_request(x509.DNSName(long), long)[1].encode())
+    assert linkerd.request_fault(asked, long) == ""
+
+
 def test_an_issuer_under_a_new_anchor_is_refused_by_a_controller_that_started_with_the_old_bundle() -> None:
     with pytest.raises(Refused, match="trust anchors"):
         load(tls_secret(ISSUER_B, B), *certificates(A))
