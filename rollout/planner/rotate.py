@@ -119,6 +119,8 @@ class _Turn:
         course = self.course
         if course.has_yet(Phase.SWITCH):
             yield from self._told("switch", course.both, course.after)
+        elif course.has_yet(Phase.DRAIN):
+            yield from self._control("drain", self._read("drain", course.both, course.after))
         if not course.has_yet(Phase.UNTRUST):
             return
         if self.way.restart_for_leaf and course.has_yet(Phase.DRAIN):
@@ -144,12 +146,16 @@ class _Turn:
         mesh, frame = self.course.mesh, self.frame
         told = HandOver(mesh, trusts, signer, untrusts)
         steps = [Step(f"{mesh}/{phase}/hand-over", told, CLOCKS)]
-        if self.way.control_plane:
-            effect = RestartControlPlane(mesh, trusts, signer)
-            steps.append(Step(f"{mesh}/{phase}/control-plane", effect, frame.gates.charts))
+        steps += self._read(phase, trusts, signer)
         if frame.site.gateways:
             steps.append(Step(f"{mesh}/{phase}/probe", ProbeVips(frame.pacing.soak_samples)))
         yield from self._control(phase, tuple(steps))
+
+    def _read(self, phase: str, trusts: tuple[int, ...], signer: Signer) -> tuple[Step, ...]:
+        """A run may have ended between a hand-over and this: what is restarted for it already is left alone."""
+        effect = RestartControlPlane(self.course.mesh, trusts, signer)
+        step = Step(f"{self.course.mesh}/{phase}/control-plane", effect, self.frame.gates.charts)
+        return (step,) if self.way.control_plane else ()
 
     def _control(self, phase: str, steps: tuple[Step, ...]) -> tuple[Wave, ...]:
         return wave(f"{self.course.mesh} {phase}", self.frame.racks, Stage(phase, steps))

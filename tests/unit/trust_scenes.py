@@ -105,6 +105,15 @@ class Stage:
         assert (self.rack.lost, self.rack.marked()) == (0, [])
 
 
+def small(scene: Scene) -> Site:
+    """Two racks with one gateway node each on one feed, for what is run hundreds of times."""
+    site = scene.site()
+    racks = tuple(
+        replace(rack, failure_domain="feed-1", nodes=(rack.nodes[0], rack.nodes[-1])) for rack in site.racks
+    )
+    return replace(site, racks=racks)
+
+
 def sealed(plan: Plan) -> Plan:
     """An edited plan with a fitting id."""
     return replace(plan, id=content_id(plan))
