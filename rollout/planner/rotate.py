@@ -20,6 +20,7 @@ from rollout.model.rekey import (
     RestartControlPlane,
     Signer,
 )
+from rollout.model.role import SubjectRole
 from rollout.model.step import ProbeVips, Step
 from rollout.model.trust import TrustWay
 from rollout.planner.leg import Task
@@ -70,11 +71,7 @@ class Course:
 
 def plan_rotate(request: Request, course: Course) -> Plan:
     """Raises PlanRefused for a mesh without a way, for a limit to some racks, and for what the site cannot bear."""
-    role = request.roles[course.mesh]
-    way = role.trust()
-    if way is None:
-        fix = "choose a mesh whose role can hand over trust: istio, linkerd or consul"
-        raise refuse("PLAN-TRUST-01", f"{role.kind} has no roots that rackroll rotates", fix=fix)
+    way = way_of(request.roles[course.mesh])
     if request.options.limit or request.options.start_at:
         fix = "leave --limit and --start-at out; waves and pacing set how fast it goes"
         raise refuse("PLAN-TRUST-03", "a rotation cannot be limited to some nodes", fix=fix)
@@ -87,6 +84,15 @@ def plan_rotate(request: Request, course: Course) -> Plan:
     turn = _Turn(course, way, frame, request)
     waves = tuple(each for phase in (turn.trust, turn.switch, turn.untrust) for each in phase())
     return finish(request, draft, frame, Walked(waves, turn.naive))
+
+
+def way_of(role: SubjectRole) -> TrustWay:
+    """Raises PlanRefused where the role has none."""
+    way = role.trust()
+    if way is None:
+        fix = "choose a mesh whose role can hand over trust: istio, linkerd or consul"
+        raise refuse("PLAN-TRUST-01", f"{role.kind} has no roots that rackroll rotates", fix=fix)
+    return way
 
 
 @dataclass(slots=True)
