@@ -13,13 +13,14 @@ from rollout.errors import Unreachable
 from rollout.model.rekey import Signer
 from rollout.planner.refuse import refuse
 from rollout.planner.request import Handed
-from rollout.planner.rotate import Course
+from rollout.planner.rotate import Course, way_of
 
 
 def course_of(world: World, mesh: str, *, issuer_only: bool = False, back: bool = False) -> Course:
     """``back``: to the signer that an unfinished rotation came from.
 
     Raises PlanRefused where the mesh is in no state that a rotation passes, or its key store does not know it."""
+    way_of(world.roles[mesh])
     trust = world.trust.get(mesh)
     if trust is None:
         fix = f"give {mesh} a `pki` section (docs/pki.md), then `rackroll pki init --mesh {mesh}`"

@@ -21,6 +21,7 @@ from rollout.model.rekey import (
     RestartControlPlane,
     Signer,
 )
+from rollout.model.role import SubjectRole
 from rollout.model.step import ProbeVips, Step
 from rollout.model.trust import TrustWay
 from rollout.planner.leg import Task
@@ -72,11 +73,7 @@ class Course:
 
 def plan_rotate(request: Request, course: Course) -> Plan:
     """Raises PlanRefused for a mesh without a way, for a limit to some racks, and for what the site cannot bear."""
-    role = request.roles[course.mesh]
-    way = role.trust()
-    if way is None:
-        fix = "choose a mesh whose role can hand over trust: istio, linkerd or consul"
-        raise refuse("PLAN-TRUST-01", f"{role.kind} has no roots that rackroll rotates", fix=fix)
+    way = way_of(request.roles[course.mesh])
     if request.options.limit or request.options.start_at:
         fix = "leave --limit and --start-at out; waves and pacing set how fast it goes"
         raise refuse("PLAN-TRUST-03", "a rotation cannot be limited to some nodes", fix=fix)
@@ -89,6 +86,15 @@ def plan_rotate(request: Request, course: Course) -> Plan:
     turn = _Turn(course, way, frame, request)
     waves = tuple(each for phase in (turn.trust, turn.switch, turn.untrust) for each in phase())
     return finish(request, draft, frame, Walked(waves, turn.naive))
+
+
+def way_of(role: SubjectRole) -> TrustWay:
+    """Raises PlanRefused where the role has none."""
+    way = role.trust()
+    if way is None:
+        fix = "choose a mesh whose role can hand over trust: istio, linkerd or consul"
+        raise refuse("PLAN-TRUST-01", f"{role.kind} has no roots that rackroll rotates", fix=fix)
+    return way
 
 
 @dataclass(slots=True)
@@ -121,6 +127,8 @@ class _Turn:
         course = self.course
         if course.has_yet(Phase.SWITCH):
             yield from self._told("switch", course.both, course.after)
+        elif course.has_yet(Phase.DRAIN):
+            yield from self._control("drain", self._read("drain", course.both, course.after))
         if not course.has_yet(Phase.UNTRUST):
             return
         if self.way.restart_for_leaf and course.has_yet(Phase.DRAIN):
@@ -151,12 +159,16 @@ class _Turn:
         mesh, frame = self.course.mesh, self.frame
         told = HandOver(mesh, trusts, signer, untrusts)
         steps = [Step(f"{mesh}/{phase}/hand-over", told, CLOCKS)]
-        if self.way.control_plane:
-            effect = RestartControlPlane(mesh, trusts, signer)
-            steps.append(Step(f"{mesh}/{phase}/control-plane", effect, frame.gates.charts))
+        steps += self._read(phase, trusts, signer)
         if frame.site.gateways:
             steps.append(Step(f"{mesh}/{phase}/probe", ProbeVips(frame.pacing.soak_samples)))
         yield from self._control(phase, tuple(steps))
+
+    def _read(self, phase: str, trusts: tuple[int, ...], signer: Signer) -> tuple[Step, ...]:
+        """A run may have ended between a hand-over and this: what is restarted for it already is left alone."""
+        effect = RestartControlPlane(self.course.mesh, trusts, signer)
+        step = Step(f"{self.course.mesh}/{phase}/control-plane", effect, self.frame.gates.charts)
+        return (step,) if self.way.control_plane else ()
 
     def _control(self, phase: str, steps: tuple[Step, ...]) -> tuple[Wave, ...]:
         return wave(f"{self.course.mesh} {phase}", self.frame.racks, Stage(phase, steps))

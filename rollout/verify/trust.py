@@ -40,6 +40,7 @@ class Mesh:
     leaves: Signer | None = None
     looked_in: int | None = None
     restart_owed: bool = False
+    read: bool = False
 
     @property
     def one_call(self) -> bool:
@@ -111,12 +112,16 @@ class Trust:
         mesh.spoken, mesh.removing, mesh.restart_owed = True, bool(untrusts), mesh.kind in READ_ONCE
 
     def _restart(self, step: Step, mesh: Mesh) -> None:
+        if not mesh.spoken and not mesh.minted:
+            mesh.told, mesh.signer, mesh.restart_owed = _trusts(step), _signer(step), True
         if not mesh.restart_owed or (_trusts(step), _signer(step)) != (mesh.told, mesh.signer):
             refute(FOLLOW, "its control plane is restarted for what it was not told", step=step.key)
-        mesh.restart_owed = False
+        mesh.restart_owed, mesh.read = False, True
 
     def _renew(self, step: Step, mesh: Mesh) -> None:
         self._follows(step, mesh)
+        if mesh.kind in READ_ONCE and not mesh.read:
+            refute(FOLLOW, "nobody made sure that the control plane has read what it was told", step=step.key)
         leaf = step.effect["signer"] is not None
         if leaf and not mesh.removing and mesh.looked_in != step.wave:
             refute(LOOK, "its wave does not begin with a look at every verifier", step=step.key)

@@ -18,6 +18,7 @@ from rollout.model.rekey import HandOver
 from rollout.model.site import Site
 from rollout.model.step import Step
 from rollout.planner.codec import content_id
+from rollout.planner.digest import observed_digest
 from rollout.planner.request import asked
 from rollout.planner.rotate import Course, plan_rotate
 from rollout.rules.n1 import floor
@@ -96,6 +97,11 @@ class Stage:
     def apply(self, plan: Plan, journal: Journal | None = None) -> RunOutcome:
         return apply(self.world, plan, journal or MemoryJournal(), clock=self.rack, tempo=TEMPO)
 
+    def fresh(self, plan: Plan) -> Plan:
+        """As if it had been made now: the rest of a plan whose beginning moved pods."""
+        live = self.world
+        return sealed(replace(plan, observed_digest=observed_digest(live.site, observe(live))))
+
     def unbroken(self) -> None:
         """The oracle's word: no handshake failed, no gateway too many was missing, nothing is left marked."""
         assert self.trust.shaken > 0
@@ -103,6 +109,15 @@ class Stage:
         assert self.rack.lowest is not None
         assert self.rack.lowest >= floor(len(self.rack.site.gateway_nodes))
         assert (self.rack.lost, self.rack.marked()) == (0, [])
+
+
+def small(scene: Scene) -> Site:
+    """Two racks with one gateway node each on one feed, for what is run hundreds of times."""
+    site = scene.site()
+    racks = tuple(
+        replace(rack, failure_domain="feed-1", nodes=(rack.nodes[0], rack.nodes[-1])) for rack in site.racks
+    )
+    return replace(site, racks=racks)
 
 
 def sealed(plan: Plan) -> Plan:
