@@ -11,9 +11,11 @@ import yaml
 from lab.lifecycle import up
 from lab.mesh.drill import records
 from lab.mesh.tally import Handshakes, tally
+from rollout.checks.catalogue import catalogue
 from rollout.cli.demo.stage import ECHO_APP
 from rollout.cli.drill.site import APPS, PAIRS, DrillSite
 from rollout.cli.world import build_world
+from rollout.engine.check import check_site
 from rollout.engine.course import handed
 from rollout.engine.observe import observe
 from rollout.engine.outcome import Word
@@ -21,6 +23,7 @@ from rollout.engine.ports import World
 from rollout.engine.run import apply
 from rollout.engine.trust import MeshTrust
 from rollout.errors import StepFailed, Unreachable
+from rollout.model.gate import Verdict
 from rollout.model.rekey import Signer
 from rollout.model.site import MeshKind, Site
 from rollout.planner.bringup import plan_bringup
@@ -73,12 +76,25 @@ def _mesh_up(stage: DrillStage) -> None:
             stage.world.cluster.apply([doc for doc in yaml.safe_load_all(ECHO_APP.read_text("utf-8")) if doc])
             _bring_up(stage)
         case MeshKind.LINKERD:
+            _hosts(stage)
             stage.trust.hand_over((1,), FIRST)
             _apply(stage, "linkerd.yaml")
             _await(stage.trust.control_plane_lacks, "Linkerd's control plane")
         case _:
+            _hosts(stage)
             _apply(stage, "consul.yaml")
             _await(lambda: _configured(stage), "Consul's Connect CA")
+
+
+def _hosts(stage: DrillStage) -> None:
+    """Kernel and clock as the site says: a rotation asks the clocks before anything else."""
+    stage.world.hosts.configure(stage.site.nodes, dry_run=False)
+    _await(lambda: _clocks(stage), "the nodes' clocks")
+
+
+def _clocks(stage: DrillStage) -> str | None:
+    findings = check_site(stage.world, [catalogue()["CLOCK-OFFSET"]])
+    return next((f.detail for f in findings if f.verdict is not Verdict.OPEN), None)
 
 
 def _bring_up(stage: DrillStage) -> None:
