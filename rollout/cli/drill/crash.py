@@ -39,7 +39,7 @@ class Crash(NoFault):
     def run(self, stage: DrillStage, plan: Plan, watch: Watch) -> RunOutcome | None:
         verb = ["apply", str(stage.site.folder / PLAN), "--yes"]
         for _ in range(ROUNDS):
-            code = self._once(stage, plan, [*verb, "-i", str(stage.site.folder)], watch)
+            code = self._once(plan, [*verb, "-i", str(stage.site.folder)], watch)
             if code == 0:
                 return _done(stage, plan)
             if code != -signal.SIGKILL:
@@ -50,7 +50,7 @@ class Crash(NoFault):
     def document(self) -> Mapping[str, object]:
         return {"name": self.name, "killed_in": list(self.kills)}
 
-    def _once(self, stage: DrillStage, plan: Plan, argv: list[str], watch: Watch) -> int:
+    def _once(self, plan: Plan, argv: list[str], watch: Watch) -> int:
         """One process from its start to its end; steps that it finished tell which one it is in."""
         steps = [(wave, stg, step) for _, wave, stg, step in plan.numbered()]
         process = subprocess.Popen(
