@@ -60,6 +60,7 @@ def lay_out(blueprint: Blueprint) -> None:
     client = keys.generate()
     pairs = {host.name: keys.generate() for host in blueprint.topology.hosts}
     _write_access(blueprint, client, pairs)
+    _write_passphrases(blueprint)
     for host in blueprint.topology.hosts:
         share = blueprint.share(host)
         (share / "log").mkdir(parents=True)
@@ -85,6 +86,14 @@ def _write_access(blueprint: Blueprint, client: keys.KeyPair, pairs: dict[str, k
         keys.write_private(path, client.private)
     for path in {access.known_hosts for access in _accesses(blueprint.site)}:
         path.write_text(known)
+
+
+def _write_passphrases(blueprint: Blueprint) -> None:
+    """Only those that lie in ``.lab``: a passphrase elsewhere is somebody's own."""
+    files = {mesh.pki.passphrase_file for mesh in blueprint.site.meshes if mesh.pki}
+    for path in files:
+        if path is not None and path.resolve().parent == lab_folder(blueprint.folder):
+            keys.write_private(path, keys.passphrase())
 
 
 def _accesses(site: Site) -> Iterator[SshAccess]:

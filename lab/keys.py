@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ def known_hosts(entries: Iterable[tuple[Forward, KeyPair]]) -> str:
 
 def _name(forward: Forward) -> str:
     return str(forward.address) if forward.port == 22 else f"[{forward.address}]:{forward.port}"
+
+
+def passphrase() -> str:
+    """One line that seals the lab's mesh keys."""
+    return f"{secrets.token_urlsafe(24)}\n"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from rollout.model.observed import ChartState
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
 from rollout.model.site import ChartSource, Mesh
+from rollout.model.trust import TrustWay
 
 NOT_INSTALLED = frozenset({"pending-install", "uninstalling", "uninstalled"})
 _NUMBERS = re.compile(r"\d+")
@@ -52,6 +53,9 @@ class Charted:
         return version
 
     def proxies(self) -> ProxyKind | None:
+        return None
+
+    def trust(self) -> TrustWay | None:
         return None
 
     def agents(self) -> tuple[AgentKind, ...]:

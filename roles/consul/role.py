@@ -11,6 +11,7 @@ downgraded: their data is not readable backwards.
 from __future__ import annotations
 
 from roles.charted import Charted, goes_down, on_top, unknown_chart
+from roles.consul.trust import way
 from roles.consul.values import NAME, api_gateway, consul_values
 from roles.pins import carried_by, pin_of
 from rollout.model.recipe import (
@@ -25,6 +26,7 @@ from rollout.model.recipe import (
 )
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
 from rollout.model.site import Mesh, Site
+from rollout.model.trust import TrustWay
 
 CHART = "consul"
 SERVERS = f"{NAME}-server"
@@ -79,6 +81,9 @@ class ConsulRole(Charted):
 
     def proxies(self) -> ProxyKind:
         return ProxyKind("dataplane", "consul-dataplane", GATEWAY_NAME)
+
+    def trust(self) -> TrustWay | None:
+        return way()
 
     def agents(self) -> tuple[AgentKind, ...]:
         namespace, app = self._mesh.namespace, ("app", NAME)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from roles.charted import goes_down
 from roles.istio.common import CRDS, ISTIOD, NAMESPACES, Istio, hold, let_go
+from roles.istio.trust import ambient_way
 from roles.istio.values import ambient_istiod_values, cni_values, ztunnel_values
 from rollout.model.recipe import (
     ChartsStage,
@@ -24,6 +25,7 @@ from rollout.model.recipe import (
 )
 from rollout.model.role import AgentKind, ChartStep, Json
 from rollout.model.site import Mesh, Site
+from rollout.model.trust import TrustWay
 
 CNI = "istio-cni"
 ZTUNNEL = "ztunnel"
@@ -61,6 +63,9 @@ class AmbientRole(Istio):
 
     def namespace_labels(self) -> dict[str, str]:
         return {"istio.io/dataplane-mode": "ambient"}
+
+    def trust(self) -> TrustWay | None:
+        return ambient_way()
 
     def agents(self) -> tuple[AgentKind, ...]:
         namespace = self._mesh.namespace

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from roles.charted import Charted, on_top, unknown_chart
-from roles.istio.values import base_values, gateway_values, istiod_values
+from roles.istio.trust import IstioTrust, sidecar_way
+from roles.istio.values import base_values, gateway_values, istiod_values, pushes_trust
 from rollout.model.recipe import ChartsStage, NodesStage, Recipe, RecipeStage, RestartProxies
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
 from rollout.model.site import Gateway, Mesh, Site
+from rollout.model.trust import TrustWay
 
 BASE = "istio-base"
 ISTIOD = "istiod"
@@ -60,6 +62,12 @@ class Istio(Charted):
 
     def proxies(self) -> ProxyKind:
         return ENVOY
+
+    def trust(self) -> TrustWay | None:
+        return sidecar_way(pushed=pushes_trust(self._mesh))
+
+    def object_trust(self) -> IstioTrust:
+        return IstioTrust(self._mesh.namespace)
 
     def agents(self) -> tuple[AgentKind, ...]:
         return (AgentKind("istiod", self._mesh.namespace, (("app", "istiod"),), "discovery"),)

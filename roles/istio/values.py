@@ -24,6 +24,12 @@ KUBELET_SLACK = timedelta(seconds=30)
 ZTUNNEL_MARGIN = timedelta(seconds=5)
 """ztunnel drains for its grace period less five seconds (istio/ztunnel src/config.rs; the chart's comment says one)."""
 
+MULTIROOT = "ISTIO_MULTIROOT_MESH"
+"""istiod's: without it a bundle of two roots is refused with a warning (istio security/pkg/pki/ca)."""
+
+PUSHED = "PROXY_CONFIG_XDS_AGENT"
+"""A proxy's: istiod pushes a changed bundle to it, and it renews its leaf at once."""
+
 AMBIENT_VARIANT = "distroless"
 """What upstream's ambient profile sets as ``global.variant``, of every image."""
 
@@ -53,8 +59,19 @@ def istiod_values(
         suffix = _image_suffix(own_values(mesh, "istiod"), variant)
         image = {"image": f"{IMAGE_HUB}/proxyv2:{data_plane}{suffix}"}
         images |= {"proxy": image, "proxy_init": image}
-    values: Json = {"autoscaleMin": 2, "global": images, "meshConfig": {"trustDomain": mesh.trust_domain}}
+    config: dict[str, Any] = {"trustDomain": mesh.trust_domain}
+    values: dict[str, Any] = {"autoscaleMin": 2, "global": images, "meshConfig": config}
+    if mesh.pki is not None:
+        config["defaultConfig"] = {"proxyMetadata": {PUSHED: "true"}}
+        values["env"] = {MULTIROOT: "true"}
     return {**values, "revision": revision} if revision else values
+
+
+def pushes_trust(mesh: Mesh) -> bool:
+    """Whether istiod pushes a changed bundle to its proxies: our values say so where the CA is ours."""
+    config = (own_values(mesh, "istiod").get("meshConfig") or {}).get("defaultConfig") or {}
+    own = (config.get("proxyMetadata") or {}).get(PUSHED)
+    return mesh.pki is not None if own is None else str(own).lower() == "true"
 
 
 def _image_suffix(own: Json, variant: str) -> str:

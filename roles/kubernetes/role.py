@@ -14,6 +14,7 @@ from rollout.model.observed import ChartState
 from rollout.model.recipe import CommandOnNode, CommandStage, NodesStage, NoRecipe, Recipe
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
 from rollout.model.site import ChartSource, ChartSourceKind, Kubernetes, Site
+from rollout.model.trust import TrustWay
 
 NAME = "kubernetes"
 VERSION = "{version}"
@@ -55,6 +56,9 @@ class KubernetesRole:
         return version
 
     def proxies(self) -> ProxyKind | None:
+        return None
+
+    def trust(self) -> TrustWay | None:
         return None
 
     def agents(self) -> tuple[AgentKind, ...]:

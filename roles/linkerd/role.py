@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from roles.charted import Charted, goes_down, on_top, unknown_chart
 from roles.linkerd.releases import chart_of, release_in, same_scheme
+from roles.linkerd.trust import LinkerdTrust, way
 from roles.linkerd.values import control_plane_values, crds_values
 from rollout.model.recipe import ChartsStage, NodesStage, Recipe, RecipeStage, RestartProxies
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
 from rollout.model.site import Mesh, Site
+from rollout.model.trust import TrustWay
 
 CRDS = "linkerd-crds"
 CONTROL_PLANE = "linkerd-control-plane"
@@ -70,6 +72,12 @@ class LinkerdRole(Charted):
 
     def proxies(self) -> ProxyKind:
         return ProxyKind("proxy", "linkerd-proxy")
+
+    def trust(self) -> TrustWay | None:
+        return way(self._mesh.namespace)
+
+    def object_trust(self) -> LinkerdTrust:
+        return LinkerdTrust(self._mesh.namespace)
 
     def agents(self) -> tuple[AgentKind, ...]:
         """The control plane's own pods carry a proxy too, but Helm restarts them, not we: they are no data plane."""

@@ -6,11 +6,12 @@ from rollout.checks.duty import DUTY
 from rollout.checks.gateways import GATEWAYS
 from rollout.checks.hosts import HOSTS
 from rollout.checks.nodes import NODES
+from rollout.checks.pki import PKI
 from rollout.checks.pods import PODS
 from rollout.checks.registry import Check, DuplicateCheck
 from rollout.checks.rights import RIGHTS
 
-_REGISTRIES = (DUTY, GATEWAYS, NODES, HOSTS, PODS, RIGHTS)
+_REGISTRIES = (DUTY, GATEWAYS, NODES, HOSTS, PODS, RIGHTS, PKI)
 
 
 def catalogue() -> dict[str, Check]:

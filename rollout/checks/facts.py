@@ -53,6 +53,15 @@ class ClockFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SkewFacts:
+    """One host's wall clock minus this machine's, known to within ``error`` (half of the time that asking took)."""
+
+    host: str
+    skew: timedelta | Unknown
+    error: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
 class TableFacts:
     """One host's connection table."""
 
@@ -99,6 +108,7 @@ class Facts:
     alerts: Alerts | Unknown | Absent = NOT_ASKED
     max_offset: timedelta = timedelta(milliseconds=50)
     clocks: tuple[ClockFacts, ...] | Absent = ()
+    skews: tuple[SkewFacts, ...] | Absent = ()
     tables: tuple[TableFacts, ...] | Absent = ()
     leaving: tuple[PodState, ...] | Unknown | Absent = NOT_ASKED
     budgets: tuple[Budget, ...] | Unknown = NOT_ASKED

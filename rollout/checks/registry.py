@@ -20,6 +20,7 @@ class Need(StrEnum):
     NODES = "nodes"
     ALERTS = "alerts"
     CLOCK = "clock"
+    SKEW = "skew"
     CONNTRACK = "conntrack"
     EVICTION = "eviction"
     IMAGES = "images"

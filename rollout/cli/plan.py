@@ -146,6 +146,21 @@ def maintain(ctx: click.Context, /, inventory: Path, argv: Sequence[str], purpos
 
 
 @plan.command()
+@click.option("--mesh", required=True, metavar="NAME", help="The mesh whose root, or issuer, is replaced.")
+@click.option("--issuer-only", is_flag=True, help="A new issuer under the same trust anchor.")
+@click.option("--back", is_flag=True, help="Return to the signer that an unfinished rotation came from.")
+@_plan_options
+@click.pass_context
+def rotate(
+    ctx: click.Context, /, inventory: Path, mesh: str, issuer_only: bool, back: bool, **shown: Any
+) -> None:
+    """Re-key a mesh: trust both roots, switch the signer, drain old leaves, untrust; each on a census."""
+    from rollout.cli.rotate import rotation_plan
+
+    _show(ctx, rotation_plan(inventory, mesh, issuer_only=issuer_only, back=back), **shown)
+
+
+@plan.command()
 @_targets_option
 @click.option("--via", type=_Release(), multiple=True, help="A version to pass through.")
 @inventory_option
@@ -168,6 +183,7 @@ def _request(
 ) -> Request:
     """What can be judged without asking anyone is judged before anything is contacted."""
     from rollout.cli.world import build_world
+    from rollout.engine.course import handed
     from rollout.engine.observe import observe
     from rollout.planner.request import asked
     from rollout.planner.select import chosen
@@ -181,7 +197,8 @@ def _request(
     _judge(book, world.roles, site.name, (*targets, *via))
     chosen(site, wish.limit)
     request = asked(site, observe(world), world.roles, *targets, options=wish)
-    return replace(request, book=book, today=datetime.now(UTC).date(), via=via, one_jump=one_jump)
+    today = datetime.now(UTC).date()
+    return replace(request, book=book, today=today, via=via, one_jump=one_jump, trust=handed(world))
 
 
 def _judge(book: Any, roles: Any, site: str, releases: Pairs) -> None:

@@ -56,15 +56,17 @@ def build_world(site: Site) -> World:
     from rollout.adapters.probe import OutsideProbe
     from rollout.adapters.signatures import SshSigners
     from rollout.adapters.switches.port import SshSwitches
+    from rollout.adapters.trust.wiring import trust_of_site
 
     roles = roles_of(site)
     probe = OutsideProbe(site)
+    cluster = KubeCluster(site, roles)
     return World(
         site=site,
         hosts=PyinfraHosts(site),
         switches=SshSwitches(site),
         charts=HelmCharts(site),
-        cluster=KubeCluster(site, roles),
+        cluster=cluster,
         probe=probe,
         certificates=probe,
         roles=roles,
@@ -73,4 +75,5 @@ def build_world(site: Site) -> World:
         metrics=Prometheus(),
         signers=SshSigners(site),
         rights=KubeRights(site, runner_rights()),
+        trust=trust_of_site(site, roles, cluster),
     )

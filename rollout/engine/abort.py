@@ -20,6 +20,7 @@ from rollout.engine.outcome import Word
 from rollout.engine.ports import World
 from rollout.engine.run import durable
 from rollout.errors import LockHeld, RackrollError, StepFailed
+from rollout.model.rekey import HandOver, MintAuthority, RenewProxies
 from rollout.model.step import (
     Advertise,
     AwaitAdvertised,
@@ -137,9 +138,13 @@ def _stays(record: RunRecord, records: tuple[StepRecord, ...]) -> Iterator[str]:
         if number not in done:
             continue
         match step.effect:
-            case Evict() | EvictAll() | ReplaceAgents() | RunCommand() if step.node is not None:
+            case Evict() | EvictAll() | ReplaceAgents() | RenewProxies() | RunCommand() if (
+                step.node is not None
+            ):
                 moved[step.node] = None
             case InstallChart() | RemoveChart() | MoveServer() | RunCommand():
+                yield title(step.effect)
+            case MintAuthority() | HandOver():
                 yield title(step.effect)
             case ConfigureHosts() | ConfigureSwitch():
                 yield title(step.effect)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollout.model.plan import Hop, Plan, Target
+from rollout.model.rekey import RenewProxies
 from rollout.model.step import Evict, EvictAll, ReplaceAgents
 
-Leaving = Evict | EvictAll | ReplaceAgents
+Leaving = Evict | EvictAll | ReplaceAgents | RenewProxies
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def aims(plan: Plan) -> Aims:
     for move in moves:
         versions[move.subject] |= {version for version in (move.before, move.after) if version}
     for _, _, _, step in plan.numbered():
-        if isinstance(step.effect, Evict | EvictAll | ReplaceAgents):
+        if isinstance(step.effect, Leaving):
             visits[step.effect.node].append(step.effect)
     return Aims(
         plan.options.break_glass,

@@ -10,6 +10,7 @@ from rollout.model.plan import Plan, PlanKind
 from rollout.model.policy import Policy, Purpose, people_needed
 from rollout.model.step import Evict, InstallChart, MoveServer, NaiveReplace, ReplaceAgents, Step
 from rollout.planner.refuse import refuse
+from rollout.planner.untrust import removes_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,14 @@ def required(policy: Policy, plan: Plan) -> Iterator[tuple[str, int]]:
 
 def _purposes(plan: Plan) -> Iterator[Purpose]:
     """What a plan does counts, not what it calls itself: one that moves versions of what runs is an upgrade too."""
-    if plan.kind is not PlanKind.BRINGUP:
+    if plan.kind not in (PlanKind.BRINGUP, PlanKind.ROTATE):
         yield Purpose(plan.kind.value)
     if plan.kind in (PlanKind.BRINGUP, PlanKind.MAINTAIN) and any(
         _replaces(plan, step) for step in _steps(plan)
     ):
         yield Purpose.UPGRADE
+    if removes_root(plan.waves):
+        yield Purpose.ROOT_REMOVAL
     if plan.options.break_glass:
         yield Purpose.BREAK_GLASS
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from rollout.checks.facts import NOT_ASKED, Absent, Alerts, Facts, GatewayFacts, Unknown
 from rollout.checks.registry import Check, Need
 from rollout.engine.context import Run
-from rollout.engine.gather_hosts import clocks, tables
+from rollout.engine.gather_hosts import clocks, skews, tables
 from rollout.engine.gather_pods import images, injection, leaving
 from rollout.engine.join import routed
 from rollout.engine.ports import NoRights, NoWorkloads
@@ -38,6 +38,7 @@ def gather(run: Run, checks: Collection[Check], node: str | None, *, probes: int
         alerts=_alerts(run) if Need.ALERTS in needs else NOT_ASKED,
         max_offset=run.site.clock.max_offset,
         clocks=clocks(run, node) if Need.CLOCK in needs else (),
+        skews=skews(run, node) if Need.SKEW in needs else (),
         tables=tables(run, node) if Need.CONNTRACK in needs else (),
         leaving=_pods(run, lambda: leaving(run, node)) if Need.EVICTION in needs else NOT_ASKED,
         budgets=known(workloads.budgets) if Need.EVICTION in needs else NOT_ASKED,

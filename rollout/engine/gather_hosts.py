@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from rollout.checks.facts import Absent, ClockFacts, TableFacts, Unknown
+from rollout.checks.facts import Absent, ClockFacts, SkewFacts, TableFacts, Unknown
 from rollout.engine.context import Run
 from rollout.engine.ports import NoCommands
 from rollout.errors import RackrollError
@@ -19,6 +20,7 @@ AT_ONCE = 16
 
 _SOON = ("env", "LC_ALL=C", "timeout", "5")
 CLOCK = (*_SOON, "chronyc", "-c", "tracking")
+WALL = (*_SOON, "date", "+%s.%N")
 TABLE = (
     *_SOON,
     "cat",
@@ -35,6 +37,28 @@ def clocks(run: Run, node: str | None) -> tuple[ClockFacts, ...] | Absent:
     hosts = (node,) if node else (*racks, *(host.name for host in run.site.kubernetes.control_plane))
     found = _each(hosts, lambda host: _clock(run, host))
     return tuple(ClockFacts(host, racks.get(host, ""), tracking) for host, tracking in found)
+
+
+def skews(run: Run, node: str | None) -> tuple[SkewFacts, ...] | Absent:
+    """Each host's wall clock beside ours. What chronyd thinks of its source is another question: a source may lie."""
+    if isinstance(run.world.commands, NoCommands):
+        return Absent("simulated: no host here has a clock of its own")
+    hosts = (node,) if node else tuple(each.name for each in run.site.nodes)
+    return tuple(facts for _, facts in _each(hosts, lambda host: _skew(run, host)))
+
+
+def _skew(run: Run, host: str) -> SkewFacts:
+    before = run.today()
+    try:
+        answer = run.world.commands.run(host, WALL)
+        after = run.today()
+        there = datetime.fromtimestamp(float(answer.output.split()[-1]), UTC)
+    except RackrollError as error:
+        return SkewFacts(host, Unknown(error.message))
+    except (ValueError, IndexError, OverflowError):
+        return SkewFacts(host, Unknown(f"`date` does not tell the time: {_said(answer.output)}"))
+    half = (after - before) / 2
+    return SkewFacts(host, there - (before + half), half)
 
 
 def tables(run: Run, node: str | None) -> tuple[TableFacts, ...] | Absent:

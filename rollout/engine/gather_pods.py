@@ -11,6 +11,7 @@ from rollout.engine.aims import Leaving
 from rollout.engine.context import Run
 from rollout.errors import RackrollError
 from rollout.model.image import canonical, tag_version, with_version
+from rollout.model.rekey import RenewProxies
 from rollout.model.site import DataPlane, Mesh, MeshKind
 from rollout.model.step import Evict, EvictAll, ReplaceAgents
 from rollout.model.workload import NodeImages, PodState
@@ -30,6 +31,8 @@ def _takes(effect: Leaving, pod: PodState) -> bool:
     match effect:
         case Evict(_, mesh, version):
             return pod.proxy is not None and pod.proxy[0] == mesh and pod.proxy[1] != version
+        case RenewProxies(mesh=mesh):
+            return pod.proxy is not None and pod.proxy[0] == mesh
         case EvictAll():
             return pod.evictable
         case ReplaceAgents():
@@ -93,7 +96,7 @@ def _moves(run: Run, node: str) -> Iterator[_Move]:
                 role, found = run.world.roles[subject], _versions_of(run, subject)
                 own = frozenset(role.component_version(components[0], before) for before in found)
                 yield _Move(subject, own, version, agents=True)
-            case EvictAll():
+            case EvictAll() | RenewProxies():
                 continue
             case _:
                 assert_never(effect)

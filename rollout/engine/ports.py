@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rollout.engine.trust import MeshTrust
 from rollout.errors import Unreachable
 from rollout.model.observed import AgentState, ChartState, NodeState, ProbeResult, ProxyState
 from rollout.model.policy import AlertSource
@@ -267,3 +268,5 @@ class World:
     metrics: Metrics = field(default_factory=NoMetrics)
     signers: Signers = field(default_factory=NoSigners)
     rights: Rights = field(default_factory=NoRights)
+    trust: Mapping[str, MeshTrust] = field(default_factory=dict)
+    """By mesh name: those whose roots this site can rotate."""

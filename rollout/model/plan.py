@@ -15,6 +15,7 @@ class PlanKind(StrEnum):
     UPGRADE = "upgrade"
     MAINTAIN = "maintain"
     ROLLBACK = "rollback"
+    ROTATE = "rotate"
 
 
 @dataclass(frozen=True, slots=True)

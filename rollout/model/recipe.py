@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rollout.model.rekey import Signer
+
 
 class NoRecipe(ValueError):
     """A role has no way for this move. ``rule`` is the id it is refused under, ``fix`` what would help."""
@@ -87,7 +89,15 @@ class CommandOnNode:
     component: str | None = None
 
 
-NodeAction = RestartProxies | ReplaceNodeAgents | CommandOnNode
+@dataclass(frozen=True, slots=True)
+class RenewOnNode:
+    """The node's proxies follow a change of trust or of signer (see RenewProxies); no version moves."""
+
+    trusts: tuple[int, ...]
+    signer: Signer | None
+
+
+NodeAction = RestartProxies | ReplaceNodeAgents | CommandOnNode | RenewOnNode
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from rollout.model.observed import ChartState
 from rollout.model.recipe import Recipe
 from rollout.model.site import ChartSource
+from rollout.model.trust import TrustWay
 
 Json = Mapping[str, Any]
 
@@ -96,6 +97,10 @@ class SubjectRole(Protocol):
 
     def proxies(self) -> ProxyKind | None:
         """What the data plane's pods look like; None for a subject without proxies."""
+        ...
+
+    def trust(self) -> TrustWay | None:
+        """How it takes a new trust anchor; None for a subject without leaves of its own."""
         ...
 
     def agents(self) -> tuple[AgentKind, ...]:

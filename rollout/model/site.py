@@ -13,6 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
+from rollout.model.pki import MeshPki
 from rollout.model.policy import Policy, ReleasePin
 
 Address = IPv4Address | IPv6Address
@@ -170,7 +171,7 @@ class Mesh:
     namespaces follow. ``releases`` says which chart carries which version where upstream numbers them apart;
     ``extensions`` are further charts of the mesh (viz, multicluster); ``servers`` is Consul's server count;
     ``backup`` is the site's own command that must succeed before a control plane with state moves; ``values`` are
-    the site's own chart values, below those that the role needs.
+    the site's own chart values, below those that the role needs; ``pki`` is its CA, where rackroll keeps it.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Mesh:
     servers: int = 3
     backup: tuple[str, ...] = ()
     values: tuple[ChartValues, ...] = ()
+    pki: MeshPki | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from rollout.model.rekey import Rekey
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigureHosts:
@@ -276,6 +278,7 @@ Effect = (
     | ProbeVips
     | Soak
     | NaiveReplace
+    | Rekey
 )
 
 

@@ -11,6 +11,16 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from rollout.model.proof import ProvenSubject
+from rollout.model.rekey import (
+    AwaitLeaves,
+    AwaitRenewed,
+    AwaitTrust,
+    HandOver,
+    MintAuthority,
+    RenewLate,
+    RenewProxies,
+    RestartControlPlane,
+)
 from rollout.model.step import (
     Advertise,
     ApplyObjects,
@@ -123,6 +133,10 @@ def after(fleet: Fleet, step: Step) -> Fleet:  # noqa: C901 - one closed match o
         case AwaitWithdrawn() | AwaitAdvertised() | AwaitPeering() | ProbeVips() | Soak() | TakeSnapshot():
             return fleet
         case ConfigureHosts() | ConfigureSwitch() | ApplyObjects() | RunCommand():
+            return fleet
+        case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
+            return fleet
+        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
             return fleet
         case _:
             assert_never(step.effect)

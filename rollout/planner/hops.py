@@ -10,11 +10,13 @@ from rollout.model.recipe import (
     ChartsStage,
     CommandOnNode,
     CommandStage,
+    NodeAction,
     NodesStage,
     NoRecipe,
     Recipe,
     RecipeStage,
     ReplaceNodeAgents,
+    RestartProxies,
     ServersStage,
 )
 from rollout.planner.fleet_start import start
@@ -82,6 +84,16 @@ def _only(recipe: Recipe, component: str) -> Recipe:
     return Recipe(recipe.subject, recipe.kind, recipe.method, recipe.before, recipe.after, kept, recipe.notes)
 
 
+def _named(action: NodeAction) -> tuple[str, ...]:
+    match action:
+        case ReplaceNodeAgents(components=components):
+            return components
+        case RestartProxies(component=str(component)) | CommandOnNode(component=str(component)):
+            return (component,)
+        case _:
+            return ()
+
+
 def _components(stage: RecipeStage) -> frozenset[str]:
     match stage:
         case ChartsStage(components=components):
@@ -91,11 +103,7 @@ def _components(stage: RecipeStage) -> frozenset[str]:
         case CommandStage(component=component):
             return frozenset({component} if component else ())
         case NodesStage(actions=actions):
-            found = (
-                a.components if isinstance(a, ReplaceNodeAgents) else (a.component,) if a.component else ()
-                for a in actions
-            )
-            return frozenset(name for names in found for name in names)
+            return frozenset(name for action in actions for name in _named(action))
         case _:
             return frozenset()
 

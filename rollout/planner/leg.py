@@ -12,6 +12,7 @@ from rollout.model.recipe import (
     NodesStage,
     Recipe,
     RecipeStage,
+    RenewOnNode,
     ReplaceNodeAgents,
     RestartProxies,
 )
@@ -88,4 +89,6 @@ class Leg:
                 name = components[0]
             case CommandOnNode(component=component):
                 name = component or ""
+            case RenewOnNode():
+                name = ""
         return Task(self.subject, self.component_version(name), action)

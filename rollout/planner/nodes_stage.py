@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rollout.model.plan import Stage, Wave
 from rollout.model.policy import Waves
-from rollout.model.recipe import CommandOnNode, ReplaceNodeAgents, RestartProxies
+from rollout.model.recipe import CommandOnNode, RenewOnNode, ReplaceNodeAgents, RestartProxies
 from rollout.model.site import Node, Pacing, Site
 from rollout.model.step import ProbeVips, Soak, Step
 from rollout.planner.gates import Gates
@@ -100,7 +100,8 @@ class Walk:
 
     def _visit(self, node: Node, *, routes: bool) -> Visit:
         tasks, frame = self.work[node.name], self.frame
-        restore = routes and bool(self._drained(node) - self._replaced(node, tasks))
+        renews = any(isinstance(task.action, RenewOnNode) for task in tasks)
+        restore = routes and (renews or bool(self._drained(node) - self._replaced(node, tasks)))
         return Visit(self.prefix, node.name, tasks, routes, restore, frame.pacing, frame.gates)
 
     def _drained(self, node: Node) -> frozenset[str]:
@@ -113,6 +114,9 @@ class Walk:
 
     def _stale(self, node: Node, task: Task) -> frozenset[str]:
         return self.standing.stale(self.frame.gateways_of(task.subject), node.name, task.version)
+
+    def _gateways(self, task: Task) -> tuple[str, ...]:
+        return self.frame.gateways_of(task.subject)
 
     def _routes(self, node: Node) -> bool:
         return any(self._takes_routes(node, task) for task in self.work[node.name])
@@ -128,6 +132,8 @@ class Walk:
                 return cuts
             case CommandOnNode():
                 return True
+            case RenewOnNode():
+                return any(node.name in self.standing.gateways.get(g, {}) for g in self._gateways(task))
 
 
 def _components(task: Task) -> int:

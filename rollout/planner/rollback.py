@@ -54,6 +54,8 @@ def _targets(request: Request, undone: Plan) -> Iterator[Target]:
     """Last moved, first back."""
     if not undone.targets:
         fix = "stop the run with `rackroll abort`; what a command did on a node is the site's to undo"
+        if undone.kind is PlanKind.ROTATE:
+            fix = "a rotation goes back by the signer: `rackroll abort`, then `rackroll plan rotate --mesh NAME --back`"
         raise refuse("PLAN-ROLLBACK-01", f"plan {undone.id[:12]} moves no version of anything", fix=fix)
     for target in reversed(undone.targets):
         role = role_of(request.roles, target.subject, request.site.name)

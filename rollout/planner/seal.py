@@ -13,6 +13,7 @@ from rollout.planner.codec import content_id
 from rollout.planner.digest import observed_digest
 from rollout.planner.proof import warnings_of
 from rollout.planner.request import Request
+from rollout.planner.untrust import removes_root
 from rollout.site.digest import site_digest
 
 
@@ -39,7 +40,7 @@ def seal(
         warnings=tuple(dict.fromkeys((*warnings, *warnings_of(proof)))),
         hops=hops,
         next_hops=next_hops,
-        signatures=tuple(signatures(kind, request)) if waves else (),
+        signatures=tuple(_signatures(kind, request, waves)) if waves else (),
         options=request.options,
         rules_as_of=request.book.oldest(kinds).isoformat() if kinds else "",
     )
@@ -63,6 +64,13 @@ def signatures(kind: PlanKind, request: Request) -> Iterator[Signatures]:
         yield Signatures(purpose.value, people)
     if request.options.break_glass:
         yield Signatures(Purpose.BREAK_GLASS.value, max(1, people_needed(policy, Purpose.BREAK_GLASS)))
+
+
+def _signatures(kind: PlanKind, request: Request, waves: tuple[Wave, ...]) -> Iterator[Signatures]:
+    """Removing a root cuts off whoever was forgotten: two people, whatever the site says."""
+    yield from signatures(kind, request)
+    if removes_root(waves):
+        yield Signatures(Purpose.ROOT_REMOVAL.value, people_needed(request.site.policy, Purpose.ROOT_REMOVAL))
 
 
 def wave(name: str, racks: Iterable[str], *stages: Stage) -> tuple[Wave, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rollout.model.observed import Observed
-from rollout.model.recipe import CommandOnNode, ReplaceNodeAgents, RestartProxies
+from rollout.model.recipe import CommandOnNode, RenewOnNode, ReplaceNodeAgents, RestartProxies
 from rollout.planner.leg import Task, Work
 
 Versions = frozenset[str]
@@ -37,6 +37,8 @@ class Standing:
                 return NONE.union(*(self._agents(task.subject, c, node) for c in components))
             case CommandOnNode(component=component):
                 return self._agents(task.subject, component or "", node)
+            case RenewOnNode():
+                return NONE
 
     def _agents(self, subject: str, component: str, node: str) -> Versions:
         return self.agents.get((subject, component), {}).get(node, NONE)
@@ -67,6 +69,8 @@ class Standing:
                             _put(agents.get((task.subject, component)), node, at)
                     case CommandOnNode(component=component):
                         _put(agents.get((task.subject, component or "")), node, at)
+                    case RenewOnNode():
+                        pass
         return replace(self, proxies=proxies, gateways=ingress, agents=agents)
 
     def with_charts(self, installed: Mapping[tuple[str, str], str]) -> Standing:

@@ -6,6 +6,18 @@ import shlex
 from datetime import timedelta
 from typing import assert_never
 
+from rollout.model.rekey import (
+    AwaitLeaves,
+    AwaitRenewed,
+    AwaitTrust,
+    HandOver,
+    MintAuthority,
+    Rekey,
+    RenewLate,
+    RenewProxies,
+    RestartControlPlane,
+    Signer,
+)
 from rollout.model.step import (
     Advertise,
     ApplyObjects,
@@ -59,6 +71,10 @@ def title(effect: Effect) -> str:  # noqa: C901 - one closed match over every ef
             return f"probe every VIP from outside, {samples} fresh connections"
         case Soak(duration=duration, samples=samples):
             return f"soak {_seconds(duration)} and {samples} outside probes"
+        case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
+            return _rekey(effect)
+        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
+            return _rekey(effect)
         case NaiveReplace(nodes=nodes, mesh=mesh):
             return f"NEGATIVE CONTROL: delete all {mesh} pods on {', '.join(nodes)} at once"
         case _:
@@ -133,6 +149,40 @@ def _bringing_back(
             return f"let {node} announce again"
         case AwaitAdvertised(node=node):
             return f"see {node} back in its ToR's RIB"
+
+
+def _rekey(effect: Rekey) -> str:
+    match effect:
+        case MintAuthority(mesh=mesh, signer=signer):
+            return f"{mesh}: {signer} is minted, kept and verified"
+        case HandOver(mesh=mesh, trusts=trusts, signer=signer, untrusts=untrusts):
+            no_more = f", no more {_generations(untrusts)}," if untrusts else ""
+            return f"{mesh} is told to trust {_generations(trusts)}{no_more} and to sign with {signer}"
+        case RestartControlPlane(mesh=mesh):
+            return f"restart what of {mesh}'s control plane reads its trust once"
+        case RenewProxies(node=node, mesh=mesh, trusts=trusts, signer=signer):
+            return f"restart {mesh}'s proxies on {node} that do not {_follows(trusts, signer)}"
+        case RenewLate(mesh=mesh, trusts=trusts):
+            return (
+                f"restart what of {mesh} still does not trust {_generations(trusts)} alone, gateways left out"
+            )
+        case AwaitRenewed(node=node, mesh=mesh, trusts=trusts, signer=signer):
+            return f"see by handshake that {mesh}'s proxies on {node} {_follows(trusts, signer)}"
+        case AwaitTrust(mesh=mesh, trusts=trusts):
+            return (
+                f"see by handshake that every verifier of {mesh} trusts {_generations(trusts)} and no other"
+            )
+        case AwaitLeaves(mesh=mesh, signer=signer):
+            return f"census: every live leaf of {mesh} comes from {signer}"
+
+
+def _follows(trusts: tuple[int, ...], signer: Signer | None) -> str:
+    leaf = f" and serve a leaf from {signer}" if signer else ""
+    return f"trust {_generations(trusts)}{leaf}"
+
+
+def _generations(trusts: tuple[int, ...]) -> str:
+    return " and ".join(f"g{number}" for number in trusts)
 
 
 def _seconds(duration: timedelta) -> str:

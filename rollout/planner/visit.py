@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from rollout.model.recipe import CommandOnNode, ReplaceNodeAgents, RestartProxies
+from rollout.model.recipe import CommandOnNode, RenewOnNode, ReplaceNodeAgents, RestartProxies
+from rollout.model.rekey import AwaitRenewed, RenewProxies
 from rollout.model.site import Pacing
 from rollout.model.step import (
     Advertise,
@@ -98,7 +99,7 @@ def _leave(visit: Visit) -> Iterator[Row]:
 
 def _ordered(tasks: tuple[Task, ...]) -> list[Task]:
     """The machine first, then its agents, then the proxies: what starts last starts on what is new."""
-    rank = (CommandOnNode, ReplaceNodeAgents, RestartProxies)
+    rank = (CommandOnNode, ReplaceNodeAgents, RestartProxies, RenewOnNode)
     return sorted(tasks, key=lambda task: rank.index(type(task.action)))
 
 
@@ -116,6 +117,8 @@ def _act(visit: Visit, task: Task) -> Iterator[Row]:
             if component is not None:
                 wait = AwaitVersion(task.subject, component, task.version, node)
                 yield f"await-{component}{tag}", wait, ()
+        case RenewOnNode(trusts=trusts, signer=signer):
+            yield f"renew{tag}", RenewProxies(node, task.subject, trusts, signer), gates.acting[visit.routes]
         case _:
             assert_never(task.action)
 
@@ -130,6 +133,10 @@ def _ready(visit: Visit) -> Iterator[Row]:
         yield f"await-ready{tag}", AwaitNodeReady(visit.node, task.subject, task.version), ()
     if not restarted:
         yield "await-ready", AwaitNodeReady(visit.node, None, None), ()
+    for task in visit.tasks:
+        if isinstance(task.action, RenewOnNode):
+            trusts, signer = task.action.trusts, task.action.signer
+            yield "await-renewed", AwaitRenewed(visit.node, task.subject, trusts, signer), ()
 
 
 def _back(visit: Visit) -> Iterator[Row]:

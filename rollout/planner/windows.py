@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from rollout.model.plan import Wave
 from rollout.model.proof import WaveMoves
+from rollout.model.rekey import RenewProxies
 from rollout.model.step import Evict, EvictAll, NaiveReplace, ReplaceAgents, Step, Withdraw
 from rollout.planner.components import control_of
 from rollout.planner.fleet import Fleet
@@ -47,6 +48,8 @@ def _taken(steps: Iterable[Step]) -> Iterator[str]:
     for step in steps:
         match step.effect:
             case Withdraw(node=node) | Evict(node=node) | EvictAll(node=node) | ReplaceAgents(node=node):
+                yield node
+            case RenewProxies(node=node):
                 yield node
             case NaiveReplace(nodes=nodes):
                 yield from nodes

@@ -7,6 +7,7 @@ from pathlib import Path
 from rollout.model import site as model
 from rollout.model.policy import ReleasePin
 from rollout.site import schema
+from rollout.site.pki import to_pki
 from rollout.site.places import resolved
 from rollout.site.policy import to_policy
 from rollout.site.ssh import SshDefaults, SshOverride, SshTarget
@@ -137,6 +138,7 @@ def _mesh(mesh: MeshSection, folder: Path) -> model.Mesh:
         servers=mesh.servers or SERVERS,
         backup=mesh.backup,
         values=mesh.values,
+        pki=to_pki(mesh.pki, folder),
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from rollout.model.site import DataPlane, Method
 from rollout.site.kinds import Kind, OfDataPlane, OfMethod
+from rollout.site.pki import PkiSection
 from rollout.site.scalars import (
     Argument,
     DnsName,
@@ -91,3 +92,4 @@ class MeshSection(Section):
     servers: Servers | None = None
     backup: Command = ()
     values: Values = ()
+    pki: PkiSection | None = None

@@ -7,11 +7,12 @@ from itertools import zip_longest
 from typing import Any
 
 from rollout.verify.data import Rules
-from rollout.verify.document import Json, parse, steps_of
+from rollout.verify.document import Json, Step, parse, steps_of
 from rollout.verify.evaluate import Judge, Said
 from rollout.verify.finding import Checked, Counterexample, refute
 from rollout.verify.releases import Unplaced
 from rollout.verify.replay import Judged, Replay, State
+from rollout.verify.trust import Trust
 
 PROOF = "VERIFY-PROOF-01"
 
@@ -33,6 +34,7 @@ def _check(plan: Json, rules: Rules) -> Checked:
     for used in proof["rules"]:
         rules.compare(used)
     replay = Replay(proof["start"], rules, len(plan["waves"]))
+    _handovers(plan, steps)
     stated = proof["states"]
     states = list(replay.states(iter(steps)))
     for found, said in zip_longest(states, stated):
@@ -54,6 +56,13 @@ def _check(plan: Json, rules: Rules) -> Checked:
     }
     checked.notes = _notes(plan, rules)
     return checked
+
+
+def _handovers(plan: Json, steps: list[Step]) -> None:
+    trust = Trust(plan["kind"], plan["proof"]["start"])
+    for step in steps:
+        trust.step(step)
+    trust.end()
 
 
 def _unique(keys: list[str]) -> None:

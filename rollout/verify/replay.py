@@ -214,7 +214,7 @@ class Replay:
     def _touches(self, step: Step) -> None:
         """NaiveReplace says several nodes at once; a drain without a withdraw leads to neither."""
         match step.do:
-            case "Withdraw" | "Evict" | "EvictAll" | "ReplaceAgents":
+            case "Withdraw" | "Evict" | "EvictAll" | "ReplaceAgents" | "RenewProxies":
                 nodes = {step.effect["node"]}
             case "NaiveReplace":
                 nodes = set(step.effect["nodes"])

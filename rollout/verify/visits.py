@@ -13,7 +13,7 @@ from typing import Any
 from rollout.verify.document import Step
 from rollout.verify.finding import refute
 
-ACTS = frozenset({"Evict", "EvictAll", "ReplaceAgents", "RunCommand"})
+ACTS = frozenset({"Evict", "EvictAll", "ReplaceAgents", "RunCommand", "RenewProxies"})
 CUTTING = frozenset({"ztunnel", "speaker", "agent", "envoy", "frr-k8s"})
 """Agents whose replacement cuts traffic that enters through their node."""
 
@@ -97,7 +97,7 @@ class Visits:
                 found = ("GW-ROUTE-GONE",) if routed else ("GW-N1-NOW", "NODE-FREE")
             case do if do in ACTS and node is not None:
                 found = ("GW-N1-WITHOUT", "GW-ROUTE-GONE") if routed else ("GW-N1-NOW",)
-            case "InstallChart" | "MoveServer" | "RunCommand":
+            case "InstallChart" | "MoveServer" | "RunCommand" | "RestartControlPlane":
                 found = ("GW-N1-NOW",)
         return frozenset(gate for gate in found if gate == "NODE-FREE" or serving)
 
@@ -156,6 +156,8 @@ class Visits:
                 return any(self.meshes.get(g) == mesh and v != version for g, v in here.items())
             case "ReplaceAgents":
                 return bool(CUTTING & set(step.effect["components"]))
+            case "RenewProxies":
+                return any(self.meshes.get(gateway) == step.effect["mesh"] for gateway in here)
             case _:
                 return True
 

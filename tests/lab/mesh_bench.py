@@ -21,7 +21,7 @@ from lab.mesh.certificates import fingerprint
 from lab.mesh.surroundings import Part
 from lab.mesh.tally import Handshakes, tally
 from lab.sitecopy import copy_site
-from pki.authority import Authority
+from pki.mint import Authority
 from rollout.model.site import Site
 from rollout.site.load import load_site
 

@@ -1,4 +1,4 @@
-"""What healthy hosts answer when a gate asks for their clock and their connection table."""
+"""What healthy hosts answer when a gate asks for their clocks and their connection table."""
 
 from __future__ import annotations
 
@@ -24,4 +24,6 @@ def vital(argv: Sequence[str]) -> str | None:
     """The answer to a reading; None for any other command."""
     if "chronyc" in argv:
         return tracking()
+    if "date" in argv:
+        return f"{datetime.now(UTC).timestamp():.9f}"
     return TABLE if any(word.endswith("nf_conntrack_count") for word in argv) else None

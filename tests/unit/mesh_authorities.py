@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lab.mesh.certificates import Certificate, PublicKey, Signer, key_to_pem, to_pem
-from pki.authority import Authority, Subject, mint_issuer, mint_trust_anchor
+from pki.mint import Authority, Subject, mint_issuer, mint_trust_anchor
 
 DAY = timedelta(days=1)
 

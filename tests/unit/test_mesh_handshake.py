@@ -18,7 +18,7 @@ from lab.mesh.certificates import Certificate, Profile, fingerprint, key_to_pem,
 from lab.mesh.handshake import Target, answer, dial
 from lab.mesh.records import Outcome
 from lab.mesh.trust import Contexts, Credentials, Trust, contexts
-from pki.authority import Authority
+from pki.mint import Authority
 from tests.unit.mesh_authorities import anchor, certificates, issuer, now, signer
 
 HOUR = timedelta(hours=1)

@@ -80,9 +80,14 @@ class NodeView(View):
     status: Annotated[NodeStatus, BeforeValidator(_none_is_empty)] = Field(default_factory=NodeStatus)
 
 
+class Port(View):
+    container_port: int
+
+
 class Container(View):
     name: str
     image: str = ""
+    ports: Annotated[list[Port], BeforeValidator(_none_is_no_items)] = Field(default_factory=list)
 
 
 Containers = Annotated[list[Container], BeforeValidator(_none_is_no_items)]
@@ -90,12 +95,14 @@ Containers = Annotated[list[Container], BeforeValidator(_none_is_no_items)]
 
 class PodSpec(View):
     node_name: str | None = None
+    service_account_name: str = "default"
     containers: Containers = Field(default_factory=list)
     init_containers: Containers = Field(default_factory=list)
 
 
 class PodStatus(StatusView):
     phase: str = ""
+    pod_ip: str = Field(default="", alias="podIP")
 
 
 class PodView(View):

@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import assert_never
 
 from rollout.engine.context import Run
-from rollout.engine.effects import back, command, components, fabric, leave, mesh, outside, record
+from rollout.engine.effects import back, command, components, fabric, leave, mesh, outside, record, rekey
 from rollout.engine.outcome import Done
 from rollout.model.gate import Finding
+from rollout.model.rekey import (
+    AwaitLeaves,
+    AwaitRenewed,
+    AwaitTrust,
+    HandOver,
+    MintAuthority,
+    Rekey,
+    RenewLate,
+    RenewProxies,
+    RestartControlPlane,
+)
 from rollout.model.step import (
     Advertise,
     ApplyObjects,
@@ -61,6 +72,10 @@ def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:  # noqa: 
             return outside.probe_vips(run, effect)
         case Soak():
             return outside.soak(run, effect)
+        case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
+            return _rekey(run, effect)
+        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
+            return _rekey(run, effect)
         case NaiveReplace():
             return leave.naive_replace(run, effect)
         case _:
@@ -91,6 +106,26 @@ def _mesh(
             return mesh.await_control_plane(run, effect)
         case AwaitGateways():
             return mesh.await_gateways(run, effect)
+
+
+def _rekey(run: Run, effect: Rekey) -> Done | tuple[Finding, ...]:
+    match effect:
+        case MintAuthority():
+            return rekey.mint(run, effect)
+        case HandOver():
+            return rekey.hand_over(run, effect)
+        case RestartControlPlane():
+            return rekey.restart_control_plane(run, effect)
+        case RenewProxies():
+            return rekey.renew(run, effect)
+        case RenewLate():
+            return rekey.renew_late(run, effect)
+        case AwaitRenewed():
+            return rekey.await_renewed(run, effect)
+        case AwaitTrust():
+            return rekey.await_trust(run, effect)
+        case AwaitLeaves():
+            return rekey.await_leaves(run, effect)
 
 
 def _component(run: Run, effect: AwaitVersion | ReplaceAgents | MoveServer) -> Done:

@@ -21,6 +21,7 @@ from rollout.site.rules import (
     meshes,
     names,
     paths,
+    pki,
     policy,
     pools,
     ways,
@@ -75,6 +76,10 @@ RULES: tuple[Rule, ...] = (
     policy.approvals_are_enough,
     policy.alerts_can_be_asked,
     policy.paths_can_be_resolved,
+    pki.folders_are_unique,
+    pki.lifetimes_nest,
+    pki.consul_can_use_its_root,
+    pki.paths_can_be_resolved,
 )
 
 

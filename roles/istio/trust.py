@@ -1,0 +1,110 @@
+"""How Istio takes its trust: the Secret ``cacerts``, written as a whole.
+
+istiod watches it. A changed root is taken only with ISTIO_MULTIROOT_MESH and only where the old set is part of the
+new one or the other way round; versions 1.22 to 1.29.0 compare bytes, so the bundle grows at its end
+(istio/istio#59909). A sidecar gets its roots with the answer to a signing request; with PROXY_CONFIG_XDS_AGENT
+istiod pushes them and the proxy renews its leaf at once. Changing the signer alone pushes nothing: leaves stay the old
+issuer's until half of their life is over. ztunnel learns roots from signing answers only.
+Sources: istio security/pkg/pki/ca, security/pkg/nodeagent/cache (docs/pki.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from pki.bundle import to_pem
+from pki.material import IssuerMaterial
+from roles.handover import Found, PublishedCopy, Told, certificates, decoded, encoded
+from rollout.model.role import Json
+from rollout.model.trust import Socket, TrustWay
+
+CACERTS = "cacerts"
+ROOT = "root-cert.pem"
+COPY = "istio-ca-root-cert"
+APP_PORT = 0
+HBONE = 15008
+REDIRECTED = ("ambient.istio.io/redirection", "enabled")
+"""What istio-cni writes on a pod once its traffic goes through ztunnel (istio cni/pkg/util)."""
+
+PEERS = ("istio-peer-exchange", "istio")
+
+LATE_LEAVES = (
+    "istio: changing the signer pushes nothing; a leaf that is not renewed by a restart stays the old issuer's for "
+    "half of its life [istio security/pkg/nodeagent/cache]"
+)
+
+
+def sidecar_way(*, pushed: bool) -> TrustWay:
+    """``pushed``: PROXY_CONFIG_XDS_AGENT is on, so a new bundle reaches proxies without a restart."""
+    return TrustWay(
+        socket=Socket(APP_PORT, PEERS),
+        restart_for_trust=not pushed,
+        restart_for_leaf=True,
+        notes=(LATE_LEAVES,),
+    )
+
+
+def ambient_way() -> TrustWay:
+    return TrustWay(
+        socket=Socket(HBONE, ("h2",)),
+        restart_for_trust=True,
+        restart_for_leaf=True,
+        agent="ztunnel",
+        agent_mark=REDIRECTED,
+        notes=(LATE_LEAVES,),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IstioTrust:
+    """Implements :class:`roles.handover.ObjectTrust`."""
+
+    namespace: str
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/secrets/{CACERTS}"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self._path,)
+
+    @property
+    def copies_at(self) -> tuple[str, ...]:
+        """istiod writes one ConfigMap into every namespace; sidecars verify istiod itself by it."""
+        return (f"/api/v1/configmaps?fieldSelector=metadata.name={COPY}",)
+
+    def told(self, found: Found) -> Told:
+        secret = found[self._path]
+        own = certificates(decoded(secret, "ca-cert.pem"), f"{self._path}: ca-cert.pem")
+        bundle = certificates(decoded(secret, ROOT), f"{self._path}: {ROOT}")
+        return Told(bundle, own[0] if own else None)
+
+    def copies(self, found: Found) -> tuple[PublishedCopy, ...]:
+        return tuple(_copies(found[self.copies_at[0]]))
+
+    def objects(
+        self, bundle: Iterable[x509.Certificate], issuer: x509.Certificate, material: IssuerMaterial
+    ) -> tuple[Json, ...]:
+        """``cert-chain.pem`` goes from the issuer towards its root and leaves the root out."""
+        del issuer
+        data = {
+            "ca-cert.pem": encoded(material.chain_pem),
+            "ca-key.pem": encoded(material.key_pem),
+            "cert-chain.pem": encoded(material.chain_pem),
+            ROOT: encoded(to_pem(bundle)),
+        }
+        meta = {"name": CACERTS, "namespace": self.namespace}
+        return (
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}},
+            {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": meta, "data": data},
+        )
+
+
+def _copies(listed: Json | None) -> Iterator[PublishedCopy]:
+    for item in (listed or {}).get("items") or ():
+        where = f"ConfigMap {item['metadata']['namespace']}/{COPY}"
+        yield PublishedCopy(where, certificates((item.get("data") or {}).get(ROOT) or "", where))

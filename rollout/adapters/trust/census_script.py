@@ -1,0 +1,86 @@
+"""Shake hands with the proxies of one node and say what they showed. Sent to the node as ``python3 -I -S -c``.
+
+Standard library only and nothing of ours, because its source text is what is sent; for any Python from 3.10. What to
+ask comes as JSON on standard input, canaries with their keys among it: those live in memory (memfd) and end with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import ssl
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+AT_ONCE = 16
+
+
+def look(asked: dict[str, Any], target: dict[str, Any], canary: dict[str, Any]) -> dict[str, Any]:
+    """The target's leaf (base64 of DER), and whether the canary was accepted: true, false, or null."""
+    found: dict[str, Any] = {"leaf": "", "why": "", "accepted": None}
+    try:
+        found["accepted"] = _shake(target, canary, asked, found)
+    except OSError as error:
+        found["why"] = str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+    return found
+
+
+def _shake(
+    target: dict[str, Any], canary: dict[str, Any], asked: dict[str, Any], found: dict[str, Any]
+) -> Any:
+    """TLS 1.3 servers judge the client after it is done: only the next read shows an alert, or that none came."""
+    context = _context(target, canary)
+    plain = socket.create_connection((target["host"], target["port"]), asked["timeout"])
+    shaken = False
+    with (
+        plain,
+        context.wrap_socket(
+            plain, server_hostname=target["sni"] or None, do_handshake_on_connect=False
+        ) as tls,
+    ):
+        try:
+            tls.do_handshake()
+            shaken = True
+            found["leaf"] = base64.b64encode(tls.getpeercert(binary_form=True) or b"").decode()
+            tls.settimeout(asked["patience"])
+            return True if tls.recv(1) else None
+        except ssl.SSLError as error:
+            found["why"] = str(error.reason or type(error).__name__)
+            return False if "ALERT" in found["why"] else None
+        except TimeoutError:
+            return True if shaken else None
+
+
+def _context(target: dict[str, Any], canary: dict[str, Any]) -> ssl.SSLContext:
+    """Nothing of the far end is verified here: it is looked at, and judged where the roots are known."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if target["alpn"]:
+        context.set_alpn_protocols(target["alpn"])
+    memory = os.memfd_create("canary")
+    try:
+        os.write(memory, (canary["chain"] + canary["key"]).encode())
+        context.load_cert_chain(f"/proc/self/fd/{memory}")
+    finally:
+        os.close(memory)
+    return context
+
+
+def answer(asked: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """For each target one answer for each canary, in their order."""
+    asks = [(target, canary) for target in asked["targets"] for canary in asked["canaries"]]
+    if not asks:
+        return [[] for _ in asked["targets"]]
+    with ThreadPoolExecutor(min(AT_ONCE, len(asks))) as pool:
+        answers = list(pool.map(lambda pair: look(asked, *pair), asks))
+    each = len(asked["canaries"])
+    return [answers[at : at + each] for at in range(0, len(answers), each)]
+
+
+if __name__ == "__main__":
+    print(json.dumps(answer(json.load(sys.stdin))))

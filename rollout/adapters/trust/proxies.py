@@ -1,0 +1,55 @@
+"""One mesh's proxies as parties of its trust: seen by a census, or in a gateway's own Envoy, and restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pki.rotation.sighting import Party
+from rollout.adapters.kube.api import KubeApi
+from rollout.adapters.kube.cluster import KubeCluster
+from rollout.adapters.trust.census import Canary, Census, KnownIssuer
+from rollout.adapters.trust.envoy import Envoy
+from rollout.adapters.trust.members import members
+from rollout.model.role import SubjectRole
+from rollout.model.site import Mesh, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """``envoys``: a proxy that shows no leaf (a gateway, a sidecar whose port takes plain text) is an Envoy that can be
+    asked what it holds."""
+
+    site: Site
+    roles: Mapping[str, SubjectRole]
+    mesh: Mesh
+    api: Callable[[], KubeApi]
+    cluster: KubeCluster
+    census: Census
+    envoys: bool = False
+
+    def seen(
+        self, node: str | None, canaries: Sequence[Canary], issuers: Sequence[KnownIssuer]
+    ) -> tuple[Party, ...]:
+        api = self.api()
+        found = members(self.site, self.roles, self.mesh, api, node)
+        shaken = self.census.take([m for m in found if m.port], canaries, issuers)
+        names = {(member.namespace, member.name): member for member in found}
+        told = {
+            (p.namespace, p.name): p for p in shaken if p.leaf is not None or p.held_by or not self.envoys
+        }
+        if self.envoys:
+            envoy = Envoy(api, self.census.racks)
+            for name in names.keys() - told.keys():
+                party = envoy.party(names[name], issuers)
+                told |= {name: party} if party else {}
+        return tuple(told[name] for name in sorted(told))
+
+    def renew(self, party: Party) -> bool:
+        """A node's agent is a DaemonSet's pod and is deleted, a drain would not evict it; else the budget says when."""
+        if not party.held_by:
+            return self.cluster.evict(party.namespace, party.name)
+        for each in self.cluster.agents(party.node, self.mesh.name):
+            if each.component == party.held_by and not each.terminating:
+                self.cluster.delete_pod(each.namespace, each.pod)
+        return True

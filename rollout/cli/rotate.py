@@ -1,0 +1,33 @@
+"""The plan of a rotation: looked up in the key store, seen at the mesh, planned like everything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rollout.model.plan import Plan
+
+
+def rotation_plan(inventory: Path, mesh: str, *, issuer_only: bool, back: bool) -> Plan:
+    """Raises RackrollError for a mesh that the site lacks; what the site file alone can tell is told first."""
+    from rollout.cli.world import build_world
+    from rollout.engine.course import course_of
+    from rollout.engine.observe import observe
+    from rollout.planner.refuse import refuse
+    from rollout.planner.request import asked
+    from rollout.planner.rotate import plan_rotate
+    from rollout.rules.book import rulebook
+    from rollout.site.load import load_site
+
+    site = load_site(inventory)
+    if mesh not in {each.name for each in site.meshes}:
+        names = ", ".join(each.name for each in site.meshes) or "none"
+        raise refuse("PLAN-SUBJECT-01", f"site {site.name} has no mesh {mesh!r}", fix=f"its meshes: {names}")
+    world = build_world(site)
+    course = course_of(world, mesh, issuer_only=issuer_only, back=back)
+    request = asked(site, observe(world), world.roles)
+    request = replace(request, book=rulebook(site.folder), today=datetime.now(UTC).date())
+    return plan_rotate(request, course)

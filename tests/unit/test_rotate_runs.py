@@ -1,0 +1,233 @@
+"""Rotations in memory, from plan to end, under an oracle that shakes hands at every tick: nothing is ever cut off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Event
+
+import pytest
+
+from rollout.engine.journal import MemoryJournal
+from rollout.engine.outcome import Word
+from rollout.engine.run import resume
+from rollout.model.rekey import AwaitLeaves, AwaitTrust, HandOver, Signer
+from rollout.model.step import Step
+from tests.unit.fake_meshes import IstioLike
+from tests.unit.fake_trust import anchor
+from tests.unit.fake_world import TEMPO
+from tests.unit.trust_scenes import EVERY, SCENES, WITH_ISSUERS, Stage, before, handovers, kept, single
+
+OLD, NEW = Signer(1, 1), Signer(2, 1)
+BY_TWO_STEPS = WITH_ISSUERS
+"""Meshes that are told of the new root and of the new signer apart."""
+
+
+def holds(stage: Stage, step: Step, check: str) -> str:
+    """The engine holds this one hand-over, whatever plan it stands in, and the mesh is told nothing."""
+    told = list(stage.trust.log)
+    outcome = stage.apply(single(stage.plan(), step))
+    assert outcome.word is Word.HELD, outcome.detail
+    assert {f.check for f in outcome.findings} == {check}, outcome.detail
+    assert stage.trust.log == told
+    return outcome.detail
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_root_is_rotated_without_one_failed_handshake_and_ends_with_the_new_one_alone(name: str) -> None:
+    stage = SCENES[name].build()
+    outcome = stage.apply(stage.plan())
+    assert outcome.word is Word.DONE, outcome.detail
+    stage.unbroken()
+    assert stage.trust.new_only(2)
+
+
+@pytest.mark.parametrize("name", WITH_ISSUERS)
+def test_an_issuer_is_replaced_without_one_failed_handshake_and_no_leaf_of_the_old_one_lives(
+    name: str,
+) -> None:
+    stage = SCENES[name].build()
+    outcome = stage.apply(stage.plan(issuer_only=True))
+    assert outcome.word is Word.DONE, outcome.detail
+    stage.unbroken()
+    wanted = stage.trust.authority(Signer(1, 2))
+    assert {proxy.leaf.by for _, proxy in stage.trust.live() if proxy.leaf} == {wanted}
+
+
+def test_a_consul_has_no_issuer_to_replace() -> None:
+    with pytest.raises(Exception, match="PLAN-TRUST-04"):
+        SCENES["consul"].build().plan(issuer_only=True)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("leaf_life", [6.0, 25.0])
+def test_leaves_that_renew_by_themselves_in_the_middle_of_it_break_nothing(
+    name: str, leaf_life: float
+) -> None:
+    stage = SCENES[name].build()
+    stage.trust.leaf_life = leaf_life
+    for proxy in stage.trust.proxies.values():
+        assert proxy.leaf
+        proxy.leaf = replace(proxy.leaf, ends=stage.rack.time + leaf_life)
+    assert stage.apply(stage.plan()).word is Word.DONE
+    stage.unbroken()
+
+
+@pytest.mark.parametrize("name", BY_TWO_STEPS)
+@pytest.mark.parametrize("told", [2, 3], ids=["trusted", "switched"])
+def test_going_back_before_the_old_root_is_removed_returns_without_one_failed_handshake(
+    name: str, told: int
+) -> None:
+    stage = SCENES[name].build()
+    first, _ = before(stage.plan(), HandOver, told)
+    assert stage.apply(first).word is Word.DONE
+    back = stage.plan(back=True)
+    assert handovers(back)[-1] == HandOver(stage.trust.mesh, (1,), OLD, untrusts=(2,))
+    outcome = stage.apply(back)
+    assert outcome.word is Word.DONE, outcome.detail
+    stage.unbroken()
+    assert stage.trust.new_only(1)
+
+
+def test_consul_goes_back_by_another_cross_signed_switch() -> None:
+    stage = SCENES["consul"].build()
+    first, _ = before(stage.plan(), AwaitTrust)
+    assert stage.apply(first).word is Word.DONE
+    assert stage.apply(stage.plan(back=True)).word is Word.DONE
+    stage.unbroken()
+    assert stage.trust.new_only(1)
+
+
+@pytest.mark.parametrize("name", BY_TWO_STEPS)
+def test_negative_control_a_root_swapped_in_one_step_cuts_handshakes(name: str) -> None:
+    """Without the engine, as by hand: the oracle must see what it is there to see."""
+    stage = SCENES[name].build()
+    stage.trust.mint(NEW)
+    stage.trust.hand_over((2,), NEW)
+    stage.trust.restart_control_plane("by hand")
+    stage.rack.wait(Event(), 2)
+    own = [pod for pod in stage.rack.pods.values() if pod.mesh == stage.trust.mesh]
+    for pod in own[:3]:
+        stage.rack.evict(pod.name)
+    stage.rack.wait(Event(), 3)
+    refused = isinstance(stage.trust, IstioLike) and "istiod refused the Secret" in stage.trust.log
+    assert bool(stage.trust.failed) != refused, "istiod refuses a swap by itself; nobody else does"
+
+
+@pytest.mark.parametrize("name", BY_TWO_STEPS)
+def test_negative_control_a_root_removed_before_its_leaves_are_gone_cuts_handshakes(name: str) -> None:
+    """linkerd2#4287, by hand: trust both, switch, untrust, and no leaf was waited for."""
+    stage = SCENES[name].build()
+    first, _ = before(stage.plan(), AwaitLeaves)
+    steps = [s for _, _, _, s in first.numbered() if s.node is None]
+    assert stage.apply(kept(first, {s.key for s in steps if "drain" not in s.key})).word is not Word.FAILED
+    stage.trust.told = stage.trust.heard = replace(stage.trust.told, published=(anchor(2),))
+    proxies = list(stage.trust.proxies.values())
+    proxies[0].trusts = frozenset({anchor(2)})
+    stage.rack.wait(Event(), 1)
+    assert stage.trust.failed
+
+
+@pytest.mark.parametrize("name", BY_TWO_STEPS)
+def test_the_engine_holds_a_root_that_a_live_leaf_still_needs_whatever_the_plan_says(name: str) -> None:
+    stage = SCENES[name].build()
+    first, _ = before(stage.plan(), HandOver, 2)
+    assert stage.apply(first).word is Word.DONE
+    mesh = stage.trust.mesh
+    early = Step("edited", HandOver(mesh, (2,), NEW, untrusts=(1,)))
+    assert "serves a leaf from issuer" in holds(stage, early, "PKI-CENSUS")
+    stage.unbroken()
+
+
+@pytest.mark.parametrize("name", BY_TWO_STEPS)
+def test_the_engine_holds_a_root_that_goes_out_of_the_bundle_without_the_plan_saying_so(name: str) -> None:
+    """Else a plan could remove a root and be signed by nobody."""
+    stage = SCENES[name].build()
+    first, _ = before(stage.plan(), HandOver, 3)
+    assert stage.apply(first).word is Word.DONE
+    unsaid = Step("edited", HandOver(stage.trust.mesh, (2,), NEW))
+    assert "does not say that it takes it out" in holds(stage, unsaid, "PKI-TRUST")
+
+
+@pytest.mark.parametrize("name", BY_TWO_STEPS)
+def test_the_engine_holds_a_signer_that_somebody_does_not_trust_whatever_the_plan_says(name: str) -> None:
+    stage = SCENES[name].build()
+    stage.trust.mint(NEW)
+    mesh = stage.trust.mesh
+    swap = Step("edited", HandOver(mesh, (1, 2), NEW))
+    assert "does not trust" in holds(stage, swap, "PKI-TRUST")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_engine_holds_a_signer_whose_own_anchor_is_not_in_the_bundle(name: str) -> None:
+    stage = SCENES[name].build()
+    stage.trust.mint(NEW)
+    odd = Step("edited", HandOver(stage.trust.mesh, (1,), NEW))
+    assert "under an anchor that it takes out" in holds(stage, odd, "PKI-TRUST")
+
+
+@pytest.mark.parametrize("name", BY_TWO_STEPS)
+@pytest.mark.parametrize("lost", ["a verifier is silent", "the signer cannot be read"])
+def test_the_engine_holds_a_switch_that_it_cannot_see_to_be_safe(name: str, lost: str) -> None:
+    stage = SCENES[name].build()
+    stage.trust.mint(NEW)
+    if lost == "a verifier is silent":
+        first, _ = before(stage.plan(), HandOver, 2)
+        assert stage.apply(first).word is Word.DONE
+        plan = stage.plan()
+        stage.trust.silent.add(next(p.name for p in stage.trust.sight().parties if not p.leaving))
+    else:
+        plan = stage.plan()
+        stage.trust.lost = True
+    step = Step("switch", HandOver(stage.trust.mesh, (1, 2), NEW))
+    told = list(stage.trust.log)
+    outcome = stage.apply(single(plan, step))
+    assert (outcome.word, stage.trust.log) == (Word.HELD, told)
+    assert {f.check for f in outcome.findings} == {"PKI-TRUST"}
+
+
+@pytest.mark.parametrize("name", WITH_ISSUERS)
+def test_a_pod_that_never_renews_holds_by_its_name_and_the_old_root_stays(name: str) -> None:
+    stage = SCENES[name].build()
+    plan = stage.plan()
+    victim = next(pod for pod in stage.rack.pods.values() if pod.mesh == stage.trust.mesh and not pod.gateway)
+    if name == "istio-ambient":
+        victim = next(pod for pod in stage.rack.pods.values() if pod.gateway)
+    stage.trust.stuck.add(victim.name)
+    outcome = stage.apply(plan)
+    assert outcome.word is Word.HELD
+    assert {f.check for f in outcome.findings} == {"PKI-CENSUS"}
+    assert victim.name in outcome.detail
+    assert anchor(1) in stage.trust.told.published
+    assert not stage.trust.failed
+
+
+def test_a_consul_proxy_that_never_fetches_again_holds_before_anything_is_called_done() -> None:
+    stage = SCENES["consul"].build()
+    plan = stage.plan()
+    stage.trust.silent.add("app-1")
+    outcome = stage.apply(plan)
+    assert outcome.word is Word.HELD
+    assert "app-1" in outcome.detail
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_signer_that_cannot_be_read_stops_cleanly_and_is_resumed_once_it_is_back(name: str) -> None:
+    """Gone between trust and switch, as when its Secret is deleted; a rotation tells it again and goes on."""
+    stage = SCENES[name].build()
+    journal = MemoryJournal()
+    plan = stage.plan()
+    tick = stage.trust.tick
+
+    def accident() -> None:
+        tick()
+        if len([line for line in stage.trust.log if line.startswith("told")]) == 1:
+            stage.rack.silent.add("kubernetes")
+
+    stage.rack.each_tick = accident
+    outcome = stage.apply(plan, journal)
+    assert outcome.word in (Word.HELD, Word.FAILED)
+    stage.rack.each_tick = tick
+    stage.rack.silent.clear()
+    assert resume(stage.world, journal, clock=stage.rack, tempo=TEMPO).word is Word.DONE
+    assert stage.trust.new_only(2)
+    assert not stage.trust.failed
