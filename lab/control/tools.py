@@ -125,6 +125,12 @@ FAMILIES: Mapping[str, Family] = {
                 Program("gobgp", "github.com/osrg/gobgp/v4/cmd/gobgp"),
             ),
         ),
+        Family(
+            "consul",
+            "github.com/hashicorp/consul",
+            r"Consul v1\.14\.",
+            (Program("consul", "github.com/hashicorp/consul", ("version",)),),
+        ),
         _kube("1.36"),
         _kube("1.34"),
     )
