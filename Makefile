@@ -4,7 +4,7 @@
 PYTHON ?= python3
 SITE ?= inventory/lab
 ARGS ?=
-E2E_TOOLS = kube-1.35 etcd kwok metallb metallb-0.15 istio-1.30 istio-1.31 consul helm-4 helm-3 gobgp
+E2E_TOOLS = kube-1.35 etcd kwok metallb metallb-0.15 istio-1.30 istio-1.31 istiod-1.31 consul helm-4 helm-3 gobgp
 export PYTHON
 
 help: ## list the targets
