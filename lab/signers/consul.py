@@ -142,7 +142,9 @@ class ConsulServer:
             raise SignerRefused(f"{path}: {error}", where=str(self.log), hint="is it running?") from None
         if answer.status != 200:
             said = answer.data.decode(errors="replace").strip()
-            raise SignerRefused(f"{path}: HTTP {answer.status}: {said}", where=str(self.log))
+            raise SignerRefused(
+                f"{path}: HTTP {answer.status}: {said}", where=str(self.log), hint="read its log"
+            )
         return json.loads(answer.data or "null")
 
     def _settings(self) -> dict[str, Any]:
