@@ -42,7 +42,7 @@ class KnownIssuer:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Canary:
-    """``anchor`` is what a verifier must trust to accept it. Its repr shows no key."""
+    """``anchor`` is what a verifier must trust to accept it (empty: nobody trusts it). Its repr shows no key."""
 
     anchor: Fingerprint
     chain: str
@@ -62,27 +62,34 @@ class Census:
     dns: Callable[[Member], str]
 
     def take(
-        self, members: Sequence[Member], canaries: Sequence[Canary], issuers: Sequence[KnownIssuer]
+        self,
+        members: Sequence[Member],
+        canaries: Sequence[Canary],
+        stranger: Canary,
+        issuers: Sequence[KnownIssuer],
     ) -> tuple[Party, ...]:
-        """In the order of ``members``. A node that does not answer makes its pods unseen, not absent."""
+        """In the order of ``members``. A node that does not answer makes its pods unseen, not absent.
+
+        ``stranger`` is of no generation: who does not refuse it verifies nobody, or too late to be seen."""
         by_node: dict[str, list[Member]] = defaultdict(list)
         for member in members:
             by_node[member.node].append(member)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            asked = pool.map(lambda item: self._node(item[0], item[1], canaries), by_node.items())
+            asked = pool.map(lambda item: self._node(item[0], item[1], canaries, stranger), by_node.items())
         answers = {(m.namespace, m.name): said for found in asked for m, said in found}
         return tuple(self._party(m, answers[m.namespace, m.name], issuers) for m in members)
 
     def _node(
-        self, node: str, members: list[Member], canaries: Sequence[Canary]
+        self, node: str, members: list[Member], canaries: Sequence[Canary], stranger: Canary
     ) -> list[tuple[Member, Mapping[str, Any]]]:
         question = {
             "targets": [self._target(member) for member in members],
-            "canaries": [{"name": c.anchor, "chain": c.chain, "key": c.key} for c in canaries],
+            "canaries": [_told(canary) for canary in canaries],
+            "stranger": _told(stranger),
             "timeout": TIMEOUT,
             "patience": PATIENCE,
         }
-        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) // AT_ONCE + 1) * max(len(canaries), 1)
+        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) // AT_ONCE + 1) * (len(canaries) + 1)
         try:
             if node not in self.racks:
                 raise Unreachable("the site has no such node", where=f"node {node}")
@@ -107,6 +114,10 @@ class Census:
         leaf = live_leaf(said["leaf"], issuers) if said["leaf"] else None
         silent = "" if leaf and trusts is not None else f"does not answer: {said['why'] or 'no word'}"
         return replace(party_of(member, self.racks), leaf=leaf, trusts=trusts, silent=silent)
+
+
+def _told(canary: Canary) -> Mapping[str, str]:
+    return {"name": canary.anchor, "chain": canary.chain, "key": canary.key}
 
 
 def party_of(member: Member, racks: Mapping[str, str]) -> Party:

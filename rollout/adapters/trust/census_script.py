@@ -16,18 +16,34 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 AT_ONCE = 16
+REFUSED = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")
+"""Alerts that say no to who signed a certificate: rustls, BoringSSL, Go and OpenSSL send one of these. Any other alert
+(expired, access denied, no such protocol) says nothing about a root."""
 
 
 def look(asked: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
-    """The target's leaf (base64 of DER), and for each canary whether it was accepted: true, false, or null."""
+    """The target's leaf (base64 of DER), and for each canary whether it was accepted: true, false, or null.
+
+    Acceptance is silence, and so is a server that hangs or asks nobody for a certificate: what accepts anything is
+    shown the stranger's certificate too, and is believed only if it refuses that in the same time.
+    """
     found: dict[str, Any] = {"name": target["name"], "leaf": "", "why": "", "accepts": {}}
     for canary in asked["canaries"]:
-        try:
-            found["accepts"][canary["name"]] = _shake(target, canary, asked, found)
-        except OSError as error:
-            found["accepts"][canary["name"]] = None
-            found["why"] = str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+        found["accepts"][canary["name"]] = _tried(target, canary, asked, found)
+    if True in found["accepts"].values() and _tried(target, asked["stranger"], asked, found) is not False:
+        found["accepts"] = {name: None if said else said for name, said in found["accepts"].items()}
+        found["why"] = "a stranger's certificate is not refused, so what is accepted says nothing"
     return found
+
+
+def _tried(
+    target: dict[str, Any], canary: dict[str, Any], asked: dict[str, Any], found: dict[str, Any]
+) -> Any:
+    try:
+        return _shake(target, canary, asked, found)
+    except OSError as error:
+        found["why"] = str(getattr(error, "reason", None) or error.strerror or error or type(error).__name__)
+        return None
 
 
 def _shake(
@@ -36,23 +52,29 @@ def _shake(
     """TLS 1.3 servers judge the client after it is done: only the next read shows an alert, or that none came."""
     context = _context(target, canary)
     plain = socket.create_connection((target["host"], target["port"]), asked["timeout"])
-    shaken = False
-    with (
-        plain,
-        context.wrap_socket(
-            plain, server_hostname=target["sni"] or None, do_handshake_on_connect=False
-        ) as tls,
-    ):
-        try:
-            tls.do_handshake()
-            shaken = True
-            found["leaf"] = base64.b64encode(tls.getpeercert(binary_form=True) or b"").decode()
-            tls.settimeout(asked["patience"])
-            return True if tls.recv(1) else None
-        except ssl.SSLError as error:
-            return False if "ALERT" in str(error.reason) else None
-        except TimeoutError:
-            return True if shaken else None
+    with plain:
+        shown = target["sni"] or None
+        with context.wrap_socket(plain, server_hostname=shown, do_handshake_on_connect=False) as tls:
+            try:
+                tls.do_handshake()
+                found["leaf"] = base64.b64encode(tls.getpeercert(binary_form=True) or b"").decode()
+                return _silence(tls, asked["patience"], found)
+            except ssl.SSLError as error:
+                if str(error.reason).endswith(REFUSED):
+                    return False
+                raise
+
+
+def _silence(tls: ssl.SSLSocket, patience: float, found: dict[str, Any]) -> Any:
+    """True if nothing, or data, comes after the handshake; one that hangs up has said neither yes nor no."""
+    tls.settimeout(patience)
+    try:
+        if tls.recv(1):
+            return True
+    except TimeoutError:
+        return True
+    found["why"] = "hung up after the handshake"
+    return None
 
 
 def _context(target: dict[str, Any], canary: dict[str, Any]) -> ssl.SSLContext:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pki.rotation.sighting import Party
 from rollout.adapters.kube.api import KubeApi
 from rollout.adapters.kube.cluster import KubeCluster
-from rollout.adapters.trust.census import Canary, Census, KnownIssuer
+from rollout.adapters.trust.census import Census
 from rollout.adapters.trust.envoy import Envoy
+from rollout.adapters.trust.home import MeshKeys
 from rollout.adapters.trust.members import members
 from rollout.model.role import SubjectRole
 from rollout.model.site import Mesh, Site
@@ -24,16 +25,15 @@ class Proxies:
     cluster: KubeCluster
     census: Census
 
-    def seen(
-        self, node: str | None, canaries: Sequence[Canary], issuers: Sequence[KnownIssuer]
-    ) -> tuple[Party, ...]:
-        api = self.api()
+    def seen(self, node: str | None, keys: MeshKeys) -> tuple[Party, ...]:
+        api, issuers = self.api(), keys.issuers()
         found = members(self.site, self.roles, self.mesh, api, node)
         sockets = [member for member in found if member.port]
         gateways = [member for member in found if not member.port]
         envoy = Envoy(api, self.census.racks)
         told = (envoy.party(member, issuers) for member in gateways)
-        return (*self.census.take(sockets, canaries, issuers), *(party for party in told if party))
+        census = self.census.take(sockets, keys.canaries(), keys.stranger(), issuers)
+        return (*census, *(party for party in told if party))
 
     def renew(self, party: Party) -> bool:
         """A node's agent is a DaemonSet's pod and is deleted, a drain would not evict it; else the budget says when."""
