@@ -12,7 +12,7 @@ from rollout.engine.outcome import Word
 from rollout.engine.run import resume
 from rollout.model.rekey import AwaitLeaves, AwaitTrust, HandOver, Signer
 from rollout.model.step import Step
-from tests.unit.fake_meshes import IstioLike
+from tests.unit.fake_meshes import IstioLike, LinkerdLike
 from tests.unit.fake_trust import anchor
 from tests.unit.fake_world import TEMPO
 from tests.unit.trust_scenes import EVERY, SCENES, WITH_ISSUERS, Stage, before, handovers, kept, single
@@ -231,3 +231,61 @@ def test_a_signer_that_cannot_be_read_stops_cleanly_and_is_resumed_once_it_is_ba
     assert resume(stage.world, journal, clock=stage.rack, tempo=TEMPO).word is Word.DONE
     assert stage.trust.new_only(2)
     assert not stage.trust.failed
+
+
+def evicted(stage: Stage) -> list[str]:
+    return [line.split()[1] for line in stage.rack.log if line.startswith("evict")]
+
+
+def test_an_injectors_old_copy_is_found_out_before_anybody_signs_with_the_new_root() -> None:
+    stage = SCENES["linkerd"].build()
+    assert isinstance(stage.trust, LinkerdLike)
+    stage.trust.injector_lag = 1_000
+    outcome = stage.apply(stage.plan())
+    assert outcome.word is Word.HELD
+    assert "does not trust" in outcome.detail
+    assert stage.trust.told.signer == stage.trust.authority(OLD)
+    assert not stage.trust.failed
+
+
+def test_a_new_pod_that_lags_too_is_named_and_not_evicted_again() -> None:
+    """istiod has not read its Secret: restarting what it feeds again and again would help nobody."""
+    stage = SCENES["istio-unpushed"].build()
+    stage.trust.lag = 1_000
+    outcome = stage.apply(stage.plan())
+    assert (outcome.word, outcome.step) == (Word.HELD, "istio/trust/r1n1/await-renewed")
+    assert {f.check for f in outcome.findings} == {"PKI-CENSUS"}
+    assert "ingress-1-" in outcome.detail
+    assert [name.rpartition("-")[0] for name in evicted(stage)].count("ingress-1") == 1
+    assert not stage.trust.failed
+
+
+@pytest.mark.parametrize("name", WITH_ISSUERS)
+def test_a_budget_that_says_not_yet_is_asked_again_until_it_lets_go(name: str) -> None:
+    stage = SCENES[name].build()
+    plan = stage.plan()
+    stage.rack.refuse_evictions = 5
+    assert stage.apply(plan).word is Word.DONE
+    assert stage.rack.refuse_evictions == 0
+    stage.unbroken()
+
+
+def test_one_restart_of_a_nodes_agent_is_for_all_whose_keys_it_holds() -> None:
+    stage = SCENES["istio-ambient"].build()
+    for _ in range(3):
+        stage.rack.start("r1n3", None, "istio")
+    stage.rack.wait(Event(), 2)
+    assert stage.apply(stage.plan(issuer_only=True)).word is Word.DONE
+    deleted = [line for line in stage.trust.log if line.startswith("delete")]
+    assert len(deleted) == len(set(deleted)) == len(stage.rack.site.nodes)
+    stage.unbroken()
+
+
+def test_how_many_were_seen_is_said_and_nobody_is_no_proof() -> None:
+    stage = SCENES["linkerd"].build()
+    assert dict(stage.apply(stage.plan()).counts)["leaves.seen"] > 6
+    empty = SCENES["linkerd"].build()
+    empty.rack.pods = {n: p for n, p in empty.rack.pods.items() if p.mesh != "linkerd"}
+    empty.trust.tick()
+    outcome = empty.apply(empty.plan())
+    assert (outcome.word, dict(outcome.counts)["leaves.seen"]) == (Word.DONE, 0)
