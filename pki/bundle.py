@@ -8,22 +8,31 @@ shows only when the first peer of the other generation connects.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.errors import PkiError
-from pki.fingerprint import fingerprint
+from pki.fingerprint import fingerprint, named, printable
 
 LARGEST = 1024 * 1024
 """Bytes; a ConfigMap cannot hold more, and a mesh's bundle is a few kilobytes."""
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATE = "CERTIFICATE"
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises, sooner or later, for bytes that are no certificate or one of a kind it cannot judge."""
 
 
 def read_pem(text: str | bytes, where: str) -> tuple[x509.Certificate, ...]:
@@ -130,10 +139,12 @@ def _is_certificate(block: re.Match[str], text: str, where: str) -> None:
 def _decoded(body: str, line: int, where: str) -> x509.Certificate:
     try:
         der = base64.b64decode("".join(body.split()), validate=True)
-        cert = x509.load_der_x509_certificate(der)
-        _readable(cert)
-    except (ValueError, binascii.Error, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        what = f"line {line}: not a certificate that can be read ({str(error)[:80]})"
+        with warnings.catch_warnings():  # what the library only warns of is refused below
+            warnings.simplefilter("ignore")
+            cert = x509.load_der_x509_certificate(der)
+            _readable(cert)
+    except _UNREADABLE as error:
+        what = f"line {line}: not a certificate that can be read ({printable(str(error))})"
         raise PkiError(what, where=where, hint="copy it again from where it was issued") from None
     return cert
 
@@ -143,6 +154,8 @@ def _readable(cert: x509.Certificate) -> None:
     for part in (cert.extensions, cert.subject, cert.issuer, cert.not_valid_before_utc, cert.version):
         del part
     cert.public_key()
+    if cert.serial_number <= 0:
+        raise ValueError("its serial number is not positive, which RFC 5280 and Go refuse")
 
 
 def _each_once(certs: list[x509.Certificate], where: str) -> None:
@@ -150,6 +163,6 @@ def _each_once(certs: list[x509.Certificate], where: str) -> None:
     for position, cert in enumerate(certs, start=1):
         name = fingerprint(cert)
         if name in seen:
-            what = f"certificate {position} ({cert.subject.rfc4514_string()}) is in there twice"
+            what = f"certificate {position}, {named(cert)}, is in there twice"
             raise PkiError(what, where=where, hint="keep it once, in its first place")
         seen.add(name)

@@ -43,8 +43,14 @@ def publish(staged: Path, final: Path) -> None:
     """One rename: before it nothing is there, after it everything is."""
     for folder in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
         sync_folder(folder)
-    staged.rename(final)
-    sync_folder(final.parent)
+    move(staged, final)
+
+
+def move(old: Path, new: Path) -> None:
+    """On the same disk, and still so after a power cut."""
+    old.rename(new)
+    for folder in {old.parent, new.parent}:
+        sync_folder(folder)
 
 
 def remove(folder: Path) -> None:

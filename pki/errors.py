@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class PkiError(ValueError):
     """A certificate, a key or a store that cannot be used as asked. ``hint`` is the next thing to do.
 
     The command line shows it like every other error of rackroll (exit code 1); no key material is ever in it.
     """
+
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(message)

@@ -14,15 +14,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pki.bundle import to_pem
-from pki.disk import locked, make_folder, remove
+from pki.disk import locked, make_folder, move, remove
 from pki.errors import PkiError
 from pki.layout import ANCHOR, Layout, make, write_certificate
 from pki.material import Generation, IssuerCert, IssuerMaterial, key_pem
 from pki.mint import Authority, Subject, cross_sign, mint_issuer, mint_leaf, mint_trust_anchor
 from pki.profile import Identity, Profile
 from pki.stores.port import KeyStore
+from pki.verify.chain import verify_key
+from pki.verify.proof import prove
 
 __all__ = ["Generation", "IssuerCert", "IssuerMaterial", "PkiHome"]
+
+_NOBODY = Identity("rackroll", "proof")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +106,16 @@ class PkiHome:
             )
         issuer = self._issuing(generation, found.issuers[-1].number)
         leaf = mint_leaf(self.profile, identity, issuer, lifetime, now=now)
+        prove((leaf.certificate, issuer.certificate), (found.anchor,), self.profile, now=now)
         return to_pem([leaf.certificate, issuer.certificate]), key_pem(leaf.key)
 
     def cross_signed(self, new: int, by: int, now: datetime, lifetime: timedelta) -> x509.Certificate:
         """Generation ``new``'s anchor under generation ``by``'s: for who trusts only the old one."""
-        return cross_sign(self.generation(new).anchor, self._anchor(by), now=now, lifetime=lifetime)
+        found, old = self.generation(new), self._anchor(by)
+        crossed = cross_sign(found.anchor, old, now=now, lifetime=lifetime)
+        for issuer in found.issuers[-1:]:
+            prove((issuer.certificate, crossed), (old.certificate,), self.profile, now=now)
+        return crossed
 
     def signing_root_material(self, generation: int) -> IssuerMaterial:
         """The exception, for Consul only: its built-in provider signs leaves with the root, so Raft holds its key.
@@ -118,6 +127,10 @@ class PkiHome:
             raise PkiError(what, where=str(self.folder), hint="hand over an issuer instead")
         root = self._anchor(generation)
         return IssuerMaterial(to_pem([root.certificate]), key_pem(root.key))
+
+    def check_root_key(self, generation: int) -> None:
+        """Open the root's key and see that it is the certificate's. Raises PkiError; the key stays where it is."""
+        self._anchor(generation)
 
     def retire(self, number: int) -> None:
         """Destroy that generation's keys and set its certificates aside. Done already: nothing happens.
@@ -138,7 +151,7 @@ class PkiHome:
             for issuer in found.issuers:
                 self.issuer_keys.destroy(self._layout.issuer(number, issuer.number))
             make_folder(self._layout.retired(number).parent)
-            self._layout.generation(number).rename(self._layout.retired(number))
+            move(self._layout.generation(number), self._layout.retired(number))
 
     def _already(self, after: int, newest: int) -> Generation:
         if after + 1 <= newest:
@@ -160,7 +173,15 @@ class PkiHome:
         key = self.issuer_keys.create(folder)
         subject = Subject(self.profile.issuer_common_name, generation, number)
         issuer = mint_issuer(subject, anchor, self.profile.issuer_lifetime, now=now, key=key)
+        self._prove(issuer, anchor.certificate, now)
         write_certificate(folder, issuer.certificate)
+
+    def _prove(self, issuer: Authority, anchor: x509.Certificate, now: datetime) -> None:
+        """Before anything is published: the issuer under its anchor, and a leaf of a minute under both."""
+        prove((issuer.certificate,), (anchor,), self.profile, now=now)
+        if self.profile.leaf is not None:
+            leaf = mint_leaf(self.profile, _NOBODY, issuer, timedelta(minutes=1), now=now)
+            prove((leaf.certificate, issuer.certificate), (anchor,), self.profile, now=now)
 
     def _anchor(self, generation: int) -> Authority:
         folder = self._layout.anchor(generation)
@@ -189,7 +210,6 @@ class PkiHome:
 
 
 def _paired(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, folder: Path) -> Authority:
-    if key.public_key() != certificate.public_key():
-        what = "the key is not the certificate's: one of the two was swapped"
-        raise PkiError(what, where=str(folder), hint="restore both from one backup")
+    for refusal in verify_key(certificate, key.public_key()):
+        raise PkiError(str(refusal), where=str(folder), hint="restore both from one backup")
     return Authority(certificate, key)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pki.errors import PkiError
 
@@ -28,6 +29,29 @@ class Passphrase:
 
     def __repr__(self) -> str:
         return f"Passphrase(from {self.source})"
+
+
+class Sealing(Protocol):
+    """What seals and opens keys: a passphrase that is there, or one that is read when it is needed."""
+
+    @property
+    def source(self) -> str: ...
+
+    def secret(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LatePassphrase:
+    """Read on first use, so that whoever only looks at certificates needs none."""
+
+    file: Path | None
+
+    @property
+    def source(self) -> str:
+        return str(self.file) if self.file and not os.environ.get(VARIABLE) else f"the variable {VARIABLE}"
+
+    def secret(self) -> bytes:
+        return read_passphrase(self.file).secret()
 
 
 def read_passphrase(file: Path | None, environ: Mapping[str, str] = os.environ) -> Passphrase:

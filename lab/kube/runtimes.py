@@ -11,6 +11,8 @@ ExecHandler = Callable[[Obj, str, tuple[str, ...]], Awaitable[tuple[int, bytes, 
 """(pod, container, argv) -> (exit code, stdout, stderr)."""
 LogHandler = Callable[[Obj, str], Awaitable[bytes]]
 """(pod, container) -> everything written so far."""
+MountHandler = Callable[[str, str], bytes | None]
+"""(volume, file) -> what the pod's node holds there now, which may lag behind the API; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Runtimes:
 
     def __init__(self) -> None:
         self._by_node: dict[str, Runtime] = {}
+        self.mounts: dict[str, MountHandler] = {}
+        """By uid, of pods whose volumes are files on a node: for what reads a mounted file at admission."""
 
     def register(self, node: str, runtime: Runtime) -> None:
         self._by_node[node] = runtime

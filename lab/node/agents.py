@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.kube.store import Store
+from lab.mesh.nodes import MeshNodes
 from lab.node import network
 from lab.node.execute import runtime
 from lab.node.kubelet import Backend, Kubelet
@@ -52,7 +53,8 @@ async def start(store: Store, site: Site, folder: Path) -> NodeAgents:
     if left:
         _log.warning("ended %d processes of an earlier daemon", left)
     nodes = machines(site, folder, ledger)
-    tasks = [task for machine in nodes for task in _agents(store, site, machine, nodes)]
+    meshes = MeshNodes(store, site, folder)
+    tasks = [task for machine in nodes for task in _agents(store, site, machine, nodes, meshes)]
     await asyncio.sleep(0)
     return NodeAgents(store, tasks, tuple(m.name for m in nodes))
 
@@ -73,8 +75,11 @@ def ports(site: Site) -> tuple[int, ...]:
     return tuple(sorted({80, *(gateway.port for gateway in site.gateways)}))
 
 
-def _agents(store: Store, site: Site, machine: Machine, nodes: list[Machine]) -> list[asyncio.Task[None]]:
-    kubelet = Kubelet(store, machine, f"v{site.kubernetes.version}.0", backend(site), ports(site))
+def _agents(
+    store: Store, site: Site, machine: Machine, nodes: list[Machine], meshes: MeshNodes
+) -> list[asyncio.Task[None]]:
+    version = f"v{site.kubernetes.version}.0"
+    kubelet = Kubelet(store, machine, version, backend(site), ports(site), meshes.programs(machine))
     store.runtimes.register(machine.name, runtime(kubelet))
     loops = {
         "network": joined(machine, nodes),

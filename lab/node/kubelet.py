@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from yaml import YAMLError
@@ -78,6 +79,11 @@ class Kubelet:
         """The Envoy of a pod that runs here, for exec and logs."""
         bound = self._pods.get(uid)
         return bound.run.envoy if bound else None
+
+    def log_of(self, uid: str, container: str) -> Path | None:
+        """Where that container writes; None for one that is not here or writes nothing."""
+        bound = self._pods.get(uid)
+        return bound.run.log(container) if bound else None
 
     async def run(self) -> None:
         self._wake.on(self._store, (PODS,), self._is_mine)
@@ -221,8 +227,9 @@ class Kubelet:
             self._store.patch_status(
                 PODS, spec.namespace, spec.name, pod_status(spec, life, places, live.get("status") or {}, now)
             )
-            if spec.simulated and SIMULATED not in (live["metadata"].get("annotations") or {}):
-                mark = {"metadata": {"annotations": {SIMULATED: ",".join(spec.simulated)}}}
+            told = "; ".join(filter(None, (",".join(spec.simulated), spec.stand_in)))
+            if told and SIMULATED not in (live["metadata"].get("annotations") or {}):
+                mark = {"metadata": {"annotations": {SIMULATED: told}}}
                 self._store.patch(PODS, spec.namespace, spec.name, mark)
         except ApiError as error:
             _log.warning("status of %s/%s: %s", spec.namespace, spec.name, error)

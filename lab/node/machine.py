@@ -64,9 +64,13 @@ class Machine:
             raise RackrollError(f"{' '.join(argv[:3])} failed: {said[-1]}", where=f"lab node {self.name}")
         return out.decode(errors="replace")
 
+    def log(self, name: str) -> Path:
+        """Where a process that lasts writes, under the name that it was started with."""
+        return log_folder(self.folder) / "nodes" / f"{self.name}-{name}.log"
+
     async def start(self, name: str, argv: Sequence[str]) -> Lasting:
         """Start a process that lasts; it dies with this daemon, with the node, or by :meth:`Lasting.kill`."""
-        log = log_folder(self.folder) / "nodes" / f"{self.name}-{name}.log"
+        log = self.log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         entering = command(self.folder, self.name, argv, die_with_parent=True)
         with log.open("ab") as sink:

@@ -95,12 +95,18 @@ def _container(spec: PodSpec, life: Life, name: str, image: str, started: str) -
         "name": name,
         "image": image,
         "imageID": f"simulated://{image}",
-        "containerID": f"{'simulated' if pretended else 'envoy'}://{spec.uid}/{name}",
+        "containerID": f"{_runtime(spec, pretended=pretended)}://{spec.uid}/{name}",
         "ready": running and (pretended or life.ready),
         "started": running,
         "restartCount": 0 if pretended else life.restarts,
         "state": {"running": {"startedAt": started}} if running else {"waiting": _waiting(life)},
     }
+
+
+def _runtime(spec: PodSpec, *, pretended: bool) -> str:
+    if pretended:
+        return "simulated"
+    return "stand-in" if spec.stand_in else "envoy"
 
 
 def _waiting(life: Life) -> dict[str, str]:

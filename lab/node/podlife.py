@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lab.node import bootstrap
 from lab.node.phases import Life
@@ -44,6 +45,10 @@ class PodLife(ABC):
         """Begin the orderly end, with at most ``grace`` seconds; a later, shorter grace wins."""
         self._grace = min(self._grace, grace) if self._ending.is_set() else grace
         self._ending.set()
+
+    def log(self, container: str) -> Path | None:  # noqa: ARG002
+        """Where a container that runs for real writes; None for one that writes nothing."""
+        return None
 
     @abstractmethod
     async def run(self) -> None:

@@ -82,6 +82,8 @@ class PodSpec:
     app_ports: tuple[int, ...]
     pre_stop: tuple[PreStop, ...]
     real: frozenset[str] = frozenset()
+    stand_in: str = ""
+    """What of a pod that runs for real is not what its image says, in words; empty where nothing is."""
 
     @property
     def simulated(self) -> tuple[str, ...]:

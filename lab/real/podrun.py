@@ -13,8 +13,10 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from lab.kube.errors import ApiError
 from lab.kube.objects import Obj, lookup
@@ -36,15 +38,26 @@ _NODE_BACK = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the pod runs. ``api`` is the address and port that its programs find the API server at."""
+    """Where the pod runs. ``api`` is the address and port that its programs find the API server at, if they do."""
 
     machine: Machine
     address: str
-    api: tuple[str, int]
+    api: tuple[str, int] | None
+
+
+class Network(Protocol):
+    """What gives a pod its address: a namespace of its own, or ``netns`` None for the node's."""
+
+    @property
+    def netns(self) -> str | None: ...
+    async def make(self) -> None: ...
+    async def remove(self) -> None: ...
 
 
 class ProgramRun(PodLife):
-    """None of its containers is an Envoy."""
+    """None of its containers is an Envoy. ``refresh``: seconds between two looks at what volumes are made from."""
+
+    refresh = _REFRESH
 
     def __init__(self, spec: PodSpec, pod: Obj, place: Place, volumes: Volumes, out: Outside) -> None:
         super().__init__(spec, place.address, None, out)
@@ -52,12 +65,25 @@ class ProgramRun(PodLife):
         self._place = place
         self._volumes = volumes
         self._running: list[Lasting] = []
-        self._sandbox = None if spec.host_network else _sandbox(spec, place)
+        self._sandbox = None if spec.host_network else self._network()
+
+    def _network(self) -> Network:
+        return _sandbox(self.spec, self._place)
+
+    def _starts(self) -> Sequence[Start]:
+        """What to run, in order. Raises NoProgram."""
+        return starts(self._pod)
+
+    def log(self, container: str) -> Path | None:
+        return self._place.machine.log(f"{container}-{self.spec.name}")
 
     async def run(self) -> None:
+        """Cancelling kills its programs at once."""
         living = asyncio.create_task(self._live())
         try:
             await self._ending.wait()
+            with contextlib.suppress(RackrollError, OSError):
+                await self._leave()
         finally:
             living.cancel()
             await asyncio.wait([living])
@@ -65,7 +91,7 @@ class ProgramRun(PodLife):
 
     async def _live(self) -> None:
         self._out.report(self.spec, self._life)
-        while True:
+        while not self._ending.is_set():
             try:
                 await self._one_life()
             except NoProgram as error:
@@ -82,7 +108,7 @@ class ProgramRun(PodLife):
 
     async def _one_life(self) -> None:
         """From one start of all programs to the end of the first that ends."""
-        wanted = starts(self._pod)
+        wanted = self._starts()
         self._volumes.write()
         if self._sandbox is not None:
             await self._sandbox.make()
@@ -100,7 +126,8 @@ class ProgramRun(PodLife):
             finally:
                 for task in (probing, refreshing):
                     task.cancel()
-            await self._crashed(f"a program ended; read {self._running[-1].log}")
+            if not self._ending.is_set():
+                await self._crashed(f"a program ended; read {self._running[-1].log}")
         finally:
             await self._kill()
 
@@ -121,21 +148,20 @@ class ProgramRun(PodLife):
 
     def _environment(self, container: Obj) -> dict[str, str]:
         """The pod's own, and the API server as a kubelet tells it; it has no cluster address here."""
-        host, port = self._place.api
-        found = {
-            "PATH": os.environ.get("PATH", ""),
-            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-            "KUBERNETES_SERVICE_HOST": host,
-            "KUBERNETES_SERVICE_PORT": str(port),
-        }
+        found = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        if self._place.api is not None:
+            host, port = self._place.api
+            found |= {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
         for entry in container.get("env") or ():
-            reference = lookup(entry, "valueFrom", "fieldRef", "fieldPath")
-            found[entry["name"]] = self._field(reference) if reference else entry.get("value", "")
+            value = self._own(entry) or self._volumes.value(entry)
+            if value is not None:
+                found[entry["name"]] = value
         return {name: _expanded(value, found) for name, value in found.items()}
 
-    def _field(self, path: str) -> str:
+    def _own(self, entry: Obj) -> str | None:
+        """Addresses, which the pod's object may not show yet."""
         own = {"status.podIP": self.address, "status.hostIP": self._place.machine.fabric_address}
-        return own.get(path) or self._volumes.field(path)
+        return own.get(lookup(entry, "valueFrom", "fieldRef", "fieldPath") or "")
 
     async def _probe(self) -> None:
         """Every container with a readiness probe must pass; looked at more often than a kubelet does."""
@@ -146,7 +172,7 @@ class ProgramRun(PodLife):
 
     async def _refresh(self) -> None:
         while True:
-            await asyncio.sleep(_REFRESH)
+            await asyncio.sleep(self.refresh)
             with contextlib.suppress(ApiError, RackrollError, OSError):
                 self._volumes.refresh()
 
@@ -165,9 +191,7 @@ class ProgramRun(PodLife):
                 await process.kill()
 
     async def _clean_up(self) -> None:
-        """SIGTERM within the grace period (MetalLB's is 0), then whatever is left is killed."""
-        with contextlib.suppress(RackrollError, OSError):
-            await self._leave()
+        """Whatever is left is killed."""
         with contextlib.suppress(RackrollError, OSError):
             await self._kill()
             if speaks_bgp(self._pod):
@@ -177,10 +201,13 @@ class ProgramRun(PodLife):
             self._volumes.clear()
 
     async def _leave(self) -> None:
-        deadline = asyncio.get_running_loop().time() + self._grace
+        """SIGTERM, then at most the grace period, which may become shorter meanwhile (MetalLB's is 0)."""
+        began = asyncio.get_running_loop().time()
         for process in self._running:
             process.terminate()
-        while any(p.alive for p in self._running) and asyncio.get_running_loop().time() < deadline:
+        while any(p.alive for p in self._running):
+            if asyncio.get_running_loop().time() >= began + self._grace:
+                return
             await asyncio.sleep(0.05)
 
 

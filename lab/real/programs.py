@@ -72,9 +72,15 @@ def _reloader(container: Obj) -> Start:
     return Start(container, argv, SHARED_WITH_RELOADER, first=True)
 
 
+def repository(container: Obj) -> str:
+    """The container's image without tag and digest."""
+    image = str(container.get("image", ""))
+    named = image.rpartition("@")[0] or image
+    return named.rpartition(":")[0] if ":" in named.rpartition("/")[2] else named
+
+
 def _known(container: Obj) -> tuple[str, str] | None:
-    repository = str(container.get("image", "")).rpartition("@")[0] or str(container.get("image", ""))
-    path = repository.rpartition(":")[0] if ":" in repository.rpartition("/")[2] else repository
+    path = repository(container)
     return next((found for end, found in _UPSTREAM.items() if path.endswith(end)), None)
 
 

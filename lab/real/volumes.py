@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from lab.kube.errors import ApiError
 from lab.kube.objects import Obj, lookup
-from lab.kube.resource import CONFIG_MAPS, SECRETS
+from lab.kube.resource import CONFIG_MAPS, SECRETS, Resource
 from lab.node.machine import Machine
-from lab.real.mirror import Mirror
 
 Files = Mapping[str, bytes]
 TOKEN_SECONDS = 24 * 3600
@@ -26,11 +27,20 @@ class NotThere(ApiError):
     reason = "NotFound"
 
 
+class Cluster(Protocol):
+    """What volumes ask of the API: a mirror of a real one, or the simulated store."""
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Obj | None: ...
+    def call(self, method: str, path: str, body: object = None) -> Obj:
+        """Any other request. Raises :class:`ApiError`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Volumes:
     """The volumes of one pod below ``folder`` (a path inside the node)."""
 
-    mirror: Mirror
+    mirror: Cluster
     machine: Machine
     pod: Obj
     folder: str
@@ -38,14 +48,13 @@ class Volumes:
     def write(self) -> None:
         """Every volume. Raises :class:`NotThere` for a missing source, as a pod then stays ContainerCreating."""
         for volume in self.pod["spec"].get("volumes") or ():
-            files = self._files(volume)
-            self._lay(volume["name"], files if files is not None else {})
+            self._lay(volume["name"], self._files(volume))
 
     def refresh(self) -> None:
         """Secrets and ConfigMaps as they are now: MetalLB's webhook waits for its new certificate to show up."""
         for volume in self.pod["spec"].get("volumes") or ():
             if "secret" in volume or "configMap" in volume:
-                self._lay(volume["name"], self._files(volume) or {})
+                self._lay(volume["name"], self._files(volume))
 
     def mounts(self, container: Obj, only: frozenset[str] | None = None) -> list[tuple[str, str]]:
         """(source, target) inside the node; ``only`` these volumes where it is given."""
@@ -87,6 +96,24 @@ class Volumes:
             case _:
                 raise NotThere(f"the lab's kubelet knows no projected source {sorted(part)}")
 
+    def value(self, entry: Obj) -> str | None:
+        """An environment variable's; None for one whose optional source is not there. Raises :class:`NotThere`."""
+        match entry.get("valueFrom"):
+            case {"fieldRef": source}:
+                return self.field(source["fieldPath"])
+            case {"configMapKeyRef": source}:
+                return self._key(self._config(source["name"], bool(source.get("optional"))), source)
+            case {"secretKeyRef": source}:
+                return self._key(self._secret(source["name"], bool(source.get("optional"))), source)
+            case _:
+                return str(entry.get("value") or "")
+
+    def _key(self, files: Files, source: Obj) -> str | None:
+        data = files.get(source["key"])
+        if data is None and not source.get("optional"):
+            raise NotThere(f"{source['name']} has no key {source['key']}")
+        return None if data is None else data.decode()
+
     def field(self, path: str) -> str:
         """A downward API field, such as ``metadata.namespace``; status comes from the live pod."""
         return str(lookup(self.pod, *path.split(".")) or "")
@@ -114,18 +141,37 @@ class Volumes:
             raise NotThere(f"{what} does not exist")
         return found or {}
 
-    def _lay(self, name: str, files: Files) -> None:
-        """Each file by rename; what is no longer in the source goes."""
+    def _lay(self, name: str, files: Files | None) -> None:
         folder = self.machine.path(f"{self.folder}/{name}")
         folder.mkdir(parents=True, exist_ok=True)
-        for path, data in files.items():
-            _replace(folder / path, data)
+        if files is not None:
+            _publish(folder, files)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    if path.exists() and path.read_bytes() == data:
+def _publish(folder: Path, files: Files) -> None:
+    """As a kubelet does: a new folder of its own, then ``..data`` points to it, so all files change at once."""
+    now = folder / "..data"
+    if now.exists() and {path.name: path.read_bytes() for path in now.iterdir()} == dict(files):
         return
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(data)
-    draft.chmod(0o600)
-    draft.replace(path)
+    generation = tempfile.mkdtemp(prefix="..", dir=folder)
+    for name, data in files.items():
+        path = Path(generation, name)
+        path.touch(mode=0o600)
+        path.write_bytes(data)
+    old = now.resolve() if now.is_symlink() else None
+    _point(now, Path(generation).name)
+    for name in files:
+        if not (folder / name).is_symlink():
+            _point(folder / name, f"..data/{name}")
+    for path in folder.iterdir():
+        if not path.name.startswith("..") and path.name not in files:
+            path.unlink()
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _point(link: Path, to: str) -> None:
+    draft = link.with_name(f"..draft-{link.name}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(to)
+    draft.replace(link)

@@ -31,7 +31,8 @@ class LiveLeaf:
 class Party:
     """One proxy: it serves a leaf and verifies those of others. Seen by handshakes, never by what a Secret says.
 
-    ``trusts`` are those of the anchors asked about whose canary it accepted; ``silent`` says why nobody knows.
+    ``gateway``: it carries traffic from outside, and leaves only in its node's transaction. ``trusts`` are those of
+    the anchors asked about whose canary it accepted; ``silent`` says why nobody knows.
     ``held_by`` is the node's agent that holds its key in its stead (ztunnel), empty where it holds its own.
     ``leaving``: it was told to end, and until it does its leaf lives and it refuses what it does not trust.
     """
@@ -43,6 +44,7 @@ class Party:
     leaf: LiveLeaf | None = None
     trusts: frozenset[Fingerprint] | None = None
     silent: str = ""
+    gateway: bool = False
     held_by: str = ""
     leaving: bool = False
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pki.disk import KEY, sync_folder, write_new
 from pki.errors import PkiError
 from pki.mint import new_key
-from pki.passphrase import Passphrase
+from pki.passphrase import Sealing
 
 _SEALED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
@@ -27,7 +27,7 @@ _SEALED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 class FileStore:
     """``passphrase`` seals and opens every key of one home."""
 
-    passphrase: Passphrase
+    passphrase: Sealing
 
     def create(self, folder: Path) -> ec.EllipticCurvePrivateKey:
         key = new_key()

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from pki.errors import PkiError
 from rollout.cli.lazy import LazyGroup
 from rollout.errors import RackrollError
 
@@ -17,6 +18,11 @@ _COMMANDS = {
         "rollout.cli.demo.command",
         "demo",
         "Build the lab, bring it up, upgrade it under load, show the score.",
+    ),
+    "drill": (
+        "rollout.cli.drill.command",
+        "drill",
+        "Rotate a mesh's root on the lab under traffic, and count what fails.",
     ),
     "lab": ("rollout.cli.lab", "lab", "Build, inspect and remove the embedded lab."),
     "site": ("rollout.cli.site", "site", "Check a site file, or print its schema."),
@@ -30,6 +36,7 @@ _COMMANDS = {
     "hold": ("rollout.cli.hold", "hold", "Ask the running process to stop at its next safe point."),
     "abort": ("rollout.cli.abort", "abort", "End the unfinished run; put its nodes back in service."),
     "rollback": ("rollout.cli.rollback", "rollback", "Take the newest run back, data planes first."),
+    "pki": ("rollout.cli.pki", "pki", "Mint and check mesh CAs; say what runs out when."),
     "status": ("rollout.cli.status", "status", "Show the current or last run of a site."),
     "report": ("rollout.cli.report", "report", "Report on a run: times, stops, N-1, before and after."),
 }
@@ -71,7 +78,7 @@ def run(argv: list[str] | None = None) -> None:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         code = _quiet_pipe()
-    except RackrollError as error:
+    except (RackrollError, PkiError) as error:
         if os.environ.get("RACKROLL_DEBUG"):
             raise
         click.echo(f"rackroll: {error}", err=True)

@@ -183,6 +183,7 @@ def _request(
 ) -> Request:
     """What can be judged without asking anyone is judged before anything is contacted."""
     from rollout.cli.world import build_world
+    from rollout.engine.course import handed
     from rollout.engine.observe import observe
     from rollout.planner.request import asked
     from rollout.planner.select import chosen
@@ -196,7 +197,8 @@ def _request(
     _judge(book, world.roles, site.name, (*targets, *via))
     chosen(site, wish.limit)
     request = asked(site, observe(world), world.roles, *targets, options=wish)
-    return replace(request, book=book, today=datetime.now(UTC).date(), via=via, one_jump=one_jump)
+    today = datetime.now(UTC).date()
+    return replace(request, book=book, today=today, via=via, one_jump=one_jump, trust=handed(world))
 
 
 def _judge(book: Any, roles: Any, site: str, releases: Pairs) -> None:

@@ -8,9 +8,11 @@ from pki.rotation.gates import bundle_is, party_serves, party_trusts
 from pki.rotation.phase import Aim, Astray, Phase, phase_of
 from pki.rotation.sighting import Authority, Sighting
 from rollout.engine.ports import World
-from rollout.engine.trust import MeshTrust
+from rollout.engine.trust import Declared, MeshTrust
+from rollout.errors import Unreachable
 from rollout.model.rekey import Signer
 from rollout.planner.refuse import refuse
+from rollout.planner.request import Handed
 from rollout.planner.rotate import Course, way_of
 
 
@@ -131,3 +133,32 @@ def _require_start(trust: MeshTrust, seen: Sighting, before: Signer, after: Sign
 
 def _named(signer: Authority | None) -> str:
     return f"issuer {signer.issuer[:12]}" if signer else "nobody that can be read"
+
+
+def handed(world: World) -> dict[str, Handed]:
+    """For a bringup: what each mesh was told already, else its newest signer; none without a generation.
+
+    A mesh that signs with what its key store did not mint is left as it is: taking it over is a rotation.
+    """
+    found: dict[str, Handed] = {}
+    for mesh, trust in world.trust.items():
+        signers = {trust.authority(signer): signer for signer in trust.signers()}
+        declared = _declared(trust)
+        if not signers:
+            continue
+        if declared is None or declared.signer is None:
+            newest = max(signers.values())
+            found[mesh] = Handed((newest.generation,), newest, trust.way.both_at_once)
+        elif declared.signer in signers:
+            numbers = {authority.anchor: signer.generation for authority, signer in signers.items()}
+            trusts = tuple(numbers[anchor] for anchor in declared.published if anchor in numbers)
+            found[mesh] = Handed(trusts, signers[declared.signer], trust.way.both_at_once)
+    return found
+
+
+def _declared(trust: MeshTrust) -> Declared | None:
+    """None where nobody can be asked yet: before the first bringup there is no server."""
+    try:
+        return trust.declared()
+    except Unreachable:
+        return None

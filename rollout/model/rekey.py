@@ -77,6 +77,19 @@ class AwaitRenewed:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewLate:
+    """Proxies anywhere that were told and still do not trust exactly ``trusts`` are restarted; a gateway's never.
+
+    For a mesh that pushes its bundle: a proxy whose next leaf came from a replica of the control plane that had not
+    read the bundle yet keeps the old root until its half-life.
+    """
+
+    mesh: str
+    trusts: tuple[int, ...]
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
 class AwaitTrust:
     """Every verifier of the mesh, published copies included, trusts exactly these generations."""
 
@@ -93,5 +106,12 @@ class AwaitLeaves:
 
 
 Rekey = (
-    MintAuthority | HandOver | RestartControlPlane | RenewProxies | AwaitRenewed | AwaitTrust | AwaitLeaves
+    MintAuthority
+    | HandOver
+    | RestartControlPlane
+    | RenewProxies
+    | RenewLate
+    | AwaitRenewed
+    | AwaitTrust
+    | AwaitLeaves
 )

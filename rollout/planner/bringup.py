@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from rollout.model.observed import Observed
 from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
+from rollout.model.rekey import HandOver
 from rollout.model.role import SubjectRole
 from rollout.model.site import Mesh, Site
 from rollout.model.step import (
@@ -35,10 +36,10 @@ def plan_bringup(request: Request) -> Plan:
         bringup_preconditions(request, target)
     networks = [mesh for mesh in site.meshes if _is_network(roles[mesh.name])]
     waves = (*_hosts(site), *_fabric(site))
-    waves += tuple(w for mesh in networks for w in _mesh(site, mesh, roles[mesh.name]))
+    waves += tuple(w for mesh in networks for w in _mesh(request, mesh))
     waves += _metallb(site, roles["metallb"])
     others = [mesh for mesh in site.meshes if mesh not in networks]
-    waves += tuple(w for mesh in others for w in _mesh(site, mesh, roles[mesh.name]))
+    waves += tuple(w for mesh in others for w in _mesh(request, mesh))
     waves += wave("outside", _racks(site), Stage("probe", _outside(site)))
     return seal(PlanKind.BRINGUP, request, targets, waves, prove(site, observed, roles, request.book, waves))
 
@@ -82,12 +83,21 @@ def _metallb(site: Site, role: SubjectRole) -> tuple[Wave, ...]:
     return wave("metallb", _racks(site), Stage("control plane", control), Stage("peering", peering))
 
 
-def _mesh(site: Site, mesh: Mesh, role: SubjectRole) -> tuple[Wave, ...]:
+def _mesh(request: Request, mesh: Mesh) -> tuple[Wave, ...]:
+    """Trust comes before the control plane that would otherwise make a root of its own."""
+    site, role = request.site, request.roles[mesh.name]
+    handed = request.trust.get(mesh.name)
+    told: tuple[Step, ...] = ()
+    if handed is not None:
+        told = (Step(f"{mesh.name}/trust", HandOver(mesh.name, handed.trusts, handed.signer)),)
+    late = handed is not None and handed.after_charts
     control = (
+        *(() if late else told),
         *chart_steps(role, NETWORK, mesh.version, None),
         *chart_steps(role, CONTROL_PLANE, mesh.version, None),
         Step(f"{mesh.name}/control-plane", AwaitControlPlane(mesh.name, mesh.version)),
         *object_steps(role, CONTROL_PLANE),
+        *(told if late else ()),
     )
     gateways = (
         *chart_steps(role, GATEWAYS, mesh.version, None),

@@ -17,6 +17,7 @@ from rollout.model.rekey import (
     AwaitTrust,
     HandOver,
     MintAuthority,
+    RenewLate,
     RenewProxies,
     RestartControlPlane,
 )
@@ -135,7 +136,7 @@ def after(fleet: Fleet, step: Step) -> Fleet:  # noqa: C901 - one closed match o
             return fleet
         case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
             return fleet
-        case AwaitRenewed() | AwaitTrust() | AwaitLeaves():
+        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
             return fleet
         case _:
             assert_never(step.effect)

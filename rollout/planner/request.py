@@ -8,9 +8,19 @@ from datetime import date
 
 from rollout.model.observed import Observed
 from rollout.model.plan import Options
+from rollout.model.rekey import Signer
 from rollout.model.role import SubjectRole
 from rollout.model.site import Site
 from rollout.rules.book import RuleBook, book
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a mesh is to be told about its trust in a bringup: as it was told before, or its first generation."""
+
+    trusts: tuple[int, ...]
+    signer: Signer
+    after_charts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +28,8 @@ class Request:
     """``targets`` are (subject, version) in the order asked for; ``via`` are versions a path must pass through.
 
     ``one_jump`` refuses a move of several hops instead of planning them. ``today`` judges how old the rules are
-    and which lines have ended; None asks neither, so that a plan made twice is the same plan.
+    and which lines have ended; None asks neither, so that a plan made twice is the same plan. ``trust`` is by
+    mesh: those whose key store has a generation.
     """
 
     site: Site
@@ -30,6 +41,7 @@ class Request:
     today: date | None = None
     via: tuple[tuple[str, str], ...] = ()
     one_jump: bool = False
+    trust: Mapping[str, Handed] = field(default_factory=dict)
 
 
 def asked(

@@ -17,6 +17,7 @@ from rollout.model.rekey import (
     AwaitTrust,
     HandOver,
     MintAuthority,
+    RenewLate,
     RestartControlPlane,
     Signer,
 )
@@ -34,6 +35,7 @@ from rollout.planner.standing import standing
 CLOCKS = ("CLOCK-OFFSET", "PKI-CLOCK")
 """Asked of the whole site before anything is signed: a leaf from a wrong clock is not yet valid to somebody."""
 
+BUDGETED = ("PDB-ALLOWS",)
 _ORDER = tuple(Phase)
 
 
@@ -142,6 +144,11 @@ class _Turn:
             yield from self._told("untrust", new, course.after, (course.before.generation,))
             if self.way.restart_for_trust:
                 yield from self._walk(Phase.UNTRUST, new, course.after)
+            else:
+                late = RenewLate(course.mesh, new, course.after)
+                yield from self._control(
+                    "untrust, late", (Step(f"{course.mesh}/untrust/late", late, BUDGETED),)
+                )
         name = "untrust" if course.root else "end"
         yield from self._control(f"{name}, seen", (self._await_trust(name, new),))
 

@@ -13,6 +13,7 @@ from rollout.model.rekey import (
     HandOver,
     MintAuthority,
     Rekey,
+    RenewLate,
     RenewProxies,
     RestartControlPlane,
     Signer,
@@ -72,7 +73,7 @@ def title(effect: Effect) -> str:  # noqa: C901 - one closed match over every ef
             return f"soak {_seconds(duration)} and {samples} outside probes"
         case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
             return _rekey(effect)
-        case AwaitRenewed() | AwaitTrust() | AwaitLeaves():
+        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
             return _rekey(effect)
         case NaiveReplace(nodes=nodes, mesh=mesh):
             return f"NEGATIVE CONTROL: delete all {mesh} pods on {', '.join(nodes)} at once"
@@ -161,6 +162,10 @@ def _rekey(effect: Rekey) -> str:
             return f"restart what of {mesh}'s control plane reads its trust once"
         case RenewProxies(node=node, mesh=mesh, trusts=trusts, signer=signer):
             return f"restart {mesh}'s proxies on {node} that do not {_follows(trusts, signer)}"
+        case RenewLate(mesh=mesh, trusts=trusts):
+            return (
+                f"restart what of {mesh} still does not trust {_generations(trusts)} alone, gateways left out"
+            )
         case AwaitRenewed(node=node, mesh=mesh, trusts=trusts, signer=signer):
             return f"see by handshake that {mesh}'s proxies on {node} {_follows(trusts, signer)}"
         case AwaitTrust(mesh=mesh, trusts=trusts):

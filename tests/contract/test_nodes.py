@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,11 +53,20 @@ def test_a_cordon_keeps_new_pods_out_and_running_ones_in(api: Api, space: str, n
     api.patch(node, {"spec": {"unschedulable": True}}, "merge")
     eventually(lambda: "node.kubernetes.io/unschedulable:NoSchedule" in taints(api, node))
     where = f"/api/v1/namespaces/{space}/pods"
-    assert api.call("POST", where, here(node, "new")).code == 201
-    eventually(lambda: waits(api, f"{where}/new"))
+    new = eventually(lambda: kept_out(api, where, node), 60)
     assert ready(api.get(old).body)
     api.patch(node, {"spec": {"unschedulable": None}}, "merge")
-    eventually(lambda: api.get(f"{where}/new")["status"].get("phase") == "Running", 60)
+    eventually(lambda: api.get(new)["status"].get("phase") == "Running", 60)
+
+
+def kept_out(api: Api, where: str, node: str) -> str | None:
+    """A new pod that has to wait: its path. The scheduler may see the cordon later than who asks the API: until then
+    pods still go there, and the next one is tried."""
+    path = f"{where}/new-{uuid.uuid4().hex[:6]}"
+    assert api.call("POST", where, here(node, path.rpartition("/")[2])).code == 201
+    decided = ("spec", "nodeName"), ("status", "conditions")
+    eventually(lambda: any(api.get(path)[part].get(key) for part, key in decided))
+    return path if waits(api, path) else None
 
 
 @pytest.mark.parametrize(("status", "taint"), [("Unknown", "unreachable"), ("False", "not-ready")])

@@ -59,7 +59,11 @@ def test_the_control_plane_is_pinned_to_a_hub_that_outlives_2026_and_to_the_vers
     assert values(role, "istiod") == {
         "autoscaleMin": 2,
         "global": {"hub": "docker.io/istio", "istioNamespace": "istio-system", "tag": "1.31.1"},
-        "meshConfig": {"trustDomain": "cluster.local"},
+        "meshConfig": {
+            "trustDomain": "cluster.local",
+            "defaultConfig": {"proxyMetadata": {"PROXY_CONFIG_XDS_AGENT": "true"}},
+        },
+        "env": {"ISTIO_MULTIROOT_MESH": "true"},
     }
     assert values(role, "base") == {"global": {"istioNamespace": "istio-system"}}
 

@@ -16,7 +16,7 @@ from roles.handover import encoded
 from roles.istio.trust import IstioTrust, sidecar_way
 from roles.linkerd.trust import LinkerdTrust
 from roles.linkerd.trust import way as linkerd_way
-from rollout.adapters.kube.api import KubeApi, Refusal, Refused
+from rollout.adapters.kube.api import MERGE, KubeApi, Refusal, Refused
 from rollout.adapters.kube.cluster import KubeCluster
 from rollout.adapters.trust.consul import ConsulTrust
 from rollout.adapters.trust.home import MeshKeys
@@ -25,7 +25,7 @@ from rollout.adapters.trust.proxies import Proxies
 from rollout.engine.trust import Declared
 from rollout.errors import StepFailed
 from rollout.model.rekey import Signer
-from tests.unit.pki_homes import keys_of
+from tests.unit.mesh_keys import keys_of
 from tests.unit.test_trust_roles import path_of
 
 OLD, NEW = Signer(1, 1), Signer(2, 1)
@@ -49,11 +49,15 @@ class Objects:
     def apply(self, objects: tuple[Any, ...]) -> None:
         for item in objects:
             self.applied.append(f"{item['kind']} {item['metadata']['name']}")
-            if item["kind"] == "Deployment":
-                meta = item["metadata"]
-                self.found[f"/apis/apps/v1/namespaces/{meta['namespace']}/deployments/{meta['name']}"] = item
-            elif item["kind"] != "Namespace":
+            if item["kind"] != "Namespace":
                 self.found[path_of(item)] = item
+
+    def request(self, method: str, path: str, **how: Any) -> None:
+        assert (method, how["content_type"]) == ("PATCH", MERGE)
+        if self.code != 404:
+            raise Refused(Refusal(self.code, "", "not allowed"))
+        self.applied.append(path)
+        self.found[path] = how["body"]
 
     def deployment_ready(self, namespace: str, name: str) -> tuple[bool, str]:
         return self.ready, f"{namespace}/{name} has 0 of 2 Ready"
@@ -155,6 +159,9 @@ def test_a_control_plane_is_restarted_once_for_what_it_was_told(tmp_path: Path) 
     path = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"
     assert objects.found[path]["spec"]["template"]["metadata"]["annotations"] == {STAMP: "two"}
     assert trust.control_plane_lacks() is None
+    objects.code = 403
+    with pytest.raises(StepFailed, match="cannot restart Deployment linkerd/linkerd-identity"):
+        trust.restart_control_plane("three")
     objects.ready = False
     assert trust.control_plane_lacks() == "linkerd/linkerd-identity has 0 of 2 Ready"
 

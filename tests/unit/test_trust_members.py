@@ -28,7 +28,7 @@ from rollout.model.rekey import Signer
 from rollout.model.site import Site
 from tests.unit import subject_sites as sites
 from tests.unit.kubeapi import FakeApi, fake_api
-from tests.unit.pki_homes import keys_of
+from tests.unit.mesh_keys import keys_of
 
 GONE = {"deletionTimestamp": "2026-11-28T12:00:00Z"}
 REDIRECTED = {"annotations": {"ambient.istio.io/redirection": "enabled"}}

@@ -19,7 +19,7 @@ from roles.istio.trust import IstioTrust, ambient_way, sidecar_way
 from roles.linkerd.trust import LinkerdTrust
 from roles.linkerd.trust import way as linkerd_way
 from rollout.model.rekey import Signer
-from tests.unit.pki_homes import keys_of
+from tests.unit.mesh_keys import keys_of
 
 ISTIO, LINKERD = IstioTrust("istio-system"), LinkerdTrust("linkerd")
 KINDS: dict[str, ObjectTrust] = {"istio": ISTIO, "linkerd": LINKERD}

@@ -1,5 +1,8 @@
 """Istio's injection webhook, imitated: gateway pods get their image, pods of enabled namespaces a sidecar.
 
+A sidecar gets what the drill's proxies read of upstream's template: the mounted roots, and ``proxyMetadata`` of the
+mesh's defaults and of the pod's own ``proxy.istio.io/config`` as its environment.
+
 The proxy's version is that of the istiod that answers, told by the image tag of its Deployment, unless the
 injector's values (ConfigMap istio-sidecar-injector) pin another image. Without a ready istiod such a pod is
 refused, as with the webhook's failurePolicy Fail: owners retry.
@@ -11,6 +14,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 from lab.kube.errors import WebhookFailed
 from lab.kube.objects import Obj, annotations_of, labels_of, namespace_of, spec_of, status_of, with_value
 from lab.kube.resource import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES
@@ -20,6 +25,9 @@ PROXY = "istio-proxy"
 _TEMPLATES = "inject.istio.io/templates"
 _INJECT = "sidecar.istio.io/inject"
 _STATUS = "sidecar.istio.io/status"
+_CONFIG = "proxy.istio.io/config"
+_ROOTS = {"name": "istiod-ca-cert", "configMap": {"name": "istio-ca-root-cert", "optional": False}}
+_ROOTS_AT = [{"name": "istiod-ca-cert", "mountPath": "/var/run/secrets/istio"}]
 _PROXY_PORTS = [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}]
 
 
@@ -40,8 +48,9 @@ class Injector:
         if any(c["name"] == PROXY for c in containers):
             containers = [_imaged(c, image) if c["name"] == PROXY else c for c in containers]
         else:
-            sidecar = {"name": PROXY, "image": image, "args": ["proxy", "sidecar"], "ports": _PROXY_PORTS}
-            containers.append(sidecar)
+            containers.append(self._sidecar(pod, istiod, image))
+            volumes = [*(spec_of(pod).get("volumes") or ()), _ROOTS]
+            pod = with_value(pod, ("spec", "volumes"), volumes)
         new = with_value(pod, ("spec", "containers"), containers)
         told = json.dumps({"containers": [PROXY], "revision": "default", "version": version})
         new = with_value(new, ("metadata", "annotations", _STATUS), told)
@@ -70,6 +79,24 @@ class Injector:
         space = self._store.get(NAMESPACES, None, namespace_of(pod) or "default")
         return space is not None and labels_of(space).get("istio-injection") == "enabled"
 
+    def _sidecar(self, pod: Obj, istiod: Obj, image: str) -> Obj:
+        revision = labels_of(istiod).get("istio.io/rev", "default")
+        name = "istio" + ("" if revision == "default" else f"-{revision}")
+        found = self._store.get(CONFIG_MAPS, namespace_of(istiod), name)
+        mesh: Obj = (yaml.safe_load(found["data"].get("mesh") or "") if found else None) or {}
+        own = yaml.safe_load(annotations_of(pod).get(_CONFIG) or "")
+        metadata = {**_metadata(mesh.get("defaultConfig")), **_metadata(own)}
+        if mesh.get("trustDomain"):
+            metadata = {"TRUST_DOMAIN": str(mesh["trustDomain"]), **metadata}
+        return {
+            "name": PROXY,
+            "image": image,
+            "args": ["proxy", "sidecar"],
+            "ports": _PROXY_PORTS,
+            "env": [{"name": key, "value": value} for key, value in metadata.items()],
+            "volumeMounts": _ROOTS_AT,
+        }
+
     def _image(self, istiod: Obj, version: str) -> str:
         """A ``global.proxy.image`` with a slash is a full reference and wins; a bare one is a name at the hub.
 
@@ -91,6 +118,12 @@ class Injector:
             'Internal error occurred: failed calling webhook "namespace.sidecar-injector.istio.io": '
             "no endpoints available for service istiod"
         )
+
+
+def _metadata(config: object) -> dict[str, str]:
+    """``proxyMetadata`` of a proxy's configuration."""
+    found = config.get("proxyMetadata") if isinstance(config, Mapping) else None
+    return {str(key): str(value) for key, value in (found or {}).items()}
 
 
 def _tag(deployment: Obj) -> str:

@@ -1,12 +1,13 @@
 """StatefulSet: pods with ordinals, one after another; updated from the highest ordinal down to the partition.
 
-OrderedReady only, as upstream's default; no volume claims (nothing in the lab keeps state). A pod below the partition
-comes back from the template it had, also after somebody deleted it.
+OrderedReady only, as upstream's default. Pods name their volume claims, but nobody makes the claims. A pod below the
+partition comes back from the template it had, also after somebody deleted it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lab.kube.controllers import revisions
 from lab.kube.controllers.loop import Key, ToKeys, own_key, owner_key
@@ -64,6 +65,7 @@ class StatefulSets:
         labels = {HASH: mark, _NAME: name, _INDEX: str(ordinal)}
         pod = pod_from(owner, revisions.template(self._store, owner, mark), labels)
         pod["metadata"] = {key: value for key, value in pod["metadata"].items() if key != "generateName"}
+        pod["spec"] = _with_claims(pod["spec"], spec_of(owner).get("volumeClaimTemplates") or (), name)
         try:
             self._store.create(PODS, {**pod, "metadata": {**pod["metadata"], "name": name}})
         except ApiError:
@@ -90,6 +92,14 @@ class StatefulSets:
             "observedGeneration": owner["metadata"]["generation"],
         }
         self._store.patch_status(STATEFUL_SETS, namespace_of(owner), name_of(owner), status)
+
+
+def _with_claims(spec: Obj, templates: Sequence[Mapping[str, Any]], pod: str) -> Obj:
+    if not templates:
+        return spec
+    names = [str(template["metadata"]["name"]) for template in templates]
+    kept = [{"name": n, "persistentVolumeClaim": {"claimName": f"{n}-{pod}"}} for n in names]
+    return {**spec, "volumes": [*(spec.get("volumes") or ()), *kept]}
 
 
 def _ordinal(pod: Obj) -> int:

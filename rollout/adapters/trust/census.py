@@ -82,6 +82,7 @@ class Census:
     def _node(
         self, node: str, members: list[Member], canaries: Sequence[Canary], stranger: Canary
     ) -> list[tuple[Member, Mapping[str, Any]]]:
+        """For each member its leaf, why there is none, and by anchor whether its canary was accepted."""
         question = {
             "targets": [self._target(member) for member in members],
             "canaries": [_told(canary) for canary in canaries],
@@ -89,14 +90,14 @@ class Census:
             "timeout": TIMEOUT,
             "patience": PATIENCE,
         }
-        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) // AT_ONCE + 1) * (len(canaries) + 1)
+        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) * (len(canaries) + 1) // AT_ONCE + 1)
         try:
             if node not in self.racks:
                 raise Unreachable("the site has no such node", where=f"node {node}")
             said = self.vantage.run(node, census_script, question, budget)
         except Unreachable as error:
             return [(m, {"leaf": "", "why": f"{node}: {error.message}", "accepts": {}}) for m in members]
-        return list(zip(members, said, strict=True))
+        return [(m, _together(canaries, answers)) for m, answers in zip(members, said, strict=True)]
 
     def _target(self, member: Member) -> Mapping[str, Any]:
         return {
@@ -124,7 +125,27 @@ def party_of(member: Member, racks: Mapping[str, str]) -> Party:
     """Where it is and what holds its key; what it serves and trusts is not known yet."""
     rack = racks.get(member.node, "")
     where = (member.name, member.namespace, member.node, rack)
-    return Party(*where, held_by=member.held_by, leaving=member.leaving)
+    gateway = not member.port and not member.held_by
+    return Party(*where, held_by=member.held_by, leaving=member.leaving, gateway=gateway)
+
+
+STRANGE = "a stranger's certificate is not refused, so what is accepted says nothing"
+
+
+def _together(canaries: Sequence[Canary], answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last answer is about the stranger. Acceptance is silence, and so is a server that hangs or asks nobody for a
+    certificate: who does not refuse the stranger in the same time is believed in nothing that it accepts."""
+    *told, stranger = answers
+    accepts = {c.anchor: each["accepted"] for c, each in zip(canaries, told, strict=True)}
+    why = next((each["why"] for each in told if each["accepted"] is None), "")
+    if True in accepts.values() and stranger["accepted"] is not False:
+        accepts = {name: None if yes else yes for name, yes in accepts.items()}
+        why = stranger["why"] or STRANGE
+    return {
+        "leaf": next((each["leaf"] for each in answers if each["leaf"]), ""),
+        "why": why,
+        "accepts": accepts,
+    }
 
 
 def live_leaf(text: str, issuers: Iterable[KnownIssuer]) -> LiveLeaf | None:

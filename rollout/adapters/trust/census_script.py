@@ -21,29 +21,14 @@ REFUSED = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")
 (expired, access denied, no such protocol) says nothing about a root."""
 
 
-def look(asked: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
-    """The target's leaf (base64 of DER), and for each canary whether it was accepted: true, false, or null.
-
-    Acceptance is silence, and so is a server that hangs or asks nobody for a certificate: what accepts anything is
-    shown the stranger's certificate too, and is believed only if it refuses that in the same time.
-    """
-    found: dict[str, Any] = {"name": target["name"], "leaf": "", "why": "", "accepts": {}}
-    for canary in asked["canaries"]:
-        found["accepts"][canary["name"]] = _tried(target, canary, asked, found)
-    if True in found["accepts"].values() and _tried(target, asked["stranger"], asked, found) is not False:
-        found["accepts"] = {name: None if said else said for name, said in found["accepts"].items()}
-        found["why"] = "a stranger's certificate is not refused, so what is accepted says nothing"
-    return found
-
-
-def _tried(
-    target: dict[str, Any], canary: dict[str, Any], asked: dict[str, Any], found: dict[str, Any]
-) -> Any:
+def look(asked: dict[str, Any], target: dict[str, Any], canary: dict[str, Any]) -> dict[str, Any]:
+    """The target's leaf (base64 of DER), and whether the canary was accepted: true, false, or null and why."""
+    found: dict[str, Any] = {"leaf": "", "why": "", "accepted": None}
     try:
-        return _shake(target, canary, asked, found)
+        found["accepted"] = _shake(target, canary, asked, found)
     except OSError as error:
         found["why"] = str(getattr(error, "reason", None) or error.strerror or error or type(error).__name__)
-        return None
+    return found
 
 
 def _shake(
@@ -94,11 +79,16 @@ def _context(target: dict[str, Any], canary: dict[str, Any]) -> ssl.SSLContext:
     return context
 
 
-def answer(asked: dict[str, Any]) -> list[dict[str, Any]]:
-    if not asked["targets"]:
+def answer(asked: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """For each target one answer for each canary, in their order, and at last one for the stranger's certificate."""
+    canaries = [*asked["canaries"], asked["stranger"]]
+    asks = [(target, canary) for target in asked["targets"] for canary in canaries]
+    if not asks:
         return []
-    with ThreadPoolExecutor(min(AT_ONCE, len(asked["targets"]))) as pool:
-        return list(pool.map(lambda target: look(asked, target), asked["targets"]))
+    with ThreadPoolExecutor(min(AT_ONCE, len(asks))) as pool:
+        answers = list(pool.map(lambda pair: look(asked, *pair), asks))
+    each = len(canaries)
+    return [answers[at : at + each] for at in range(0, len(answers), each)]
 
 
 if __name__ == "__main__":

@@ -18,22 +18,29 @@ from rollout.model.site import Mesh, Site
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
+    """``envoys``: a proxy that answers no handshake (a gateway, a sidecar whose port takes plain text or lets its
+    application's own TLS through) is an Envoy that can be asked what it holds."""
+
     site: Site
     roles: Mapping[str, SubjectRole]
     mesh: Mesh
     api: Callable[[], KubeApi]
     cluster: KubeCluster
     census: Census
+    envoys: bool = False
 
     def seen(self, node: str | None, keys: MeshKeys) -> tuple[Party, ...]:
         api, issuers = self.api(), keys.issuers()
         found = members(self.site, self.roles, self.mesh, api, node)
-        sockets = [member for member in found if member.port]
-        gateways = [member for member in found if not member.port]
-        envoy = Envoy(api, self.census.racks)
-        told = (envoy.party(member, issuers) for member in gateways)
-        census = self.census.take(sockets, keys.canaries(), keys.stranger(), issuers)
-        return (*census, *(party for party in told if party))
+        shaken = self.census.take([m for m in found if m.port], keys.canaries(), keys.stranger(), issuers)
+        names = {(member.namespace, member.name): member for member in found}
+        told = {(p.namespace, p.name): p for p in shaken if _answered(p) or p.held_by or not self.envoys}
+        if self.envoys:
+            envoy = Envoy(api, self.census.racks)
+            for name in names.keys() - told.keys():
+                party = envoy.party(names[name], issuers)
+                told |= {name: party} if party else {}
+        return tuple(told[name] for name in sorted(told))
 
     def renew(self, party: Party) -> bool:
         """A node's agent is a DaemonSet's pod and is deleted, a drain would not evict it; else the budget says when."""
@@ -43,3 +50,7 @@ class Proxies:
             if each.component == party.held_by and not each.terminating:
                 self.cluster.delete_pod(each.namespace, each.pod)
         return True
+
+
+def _answered(party: Party) -> bool:
+    return party.leaf is not None and party.trusts is not None

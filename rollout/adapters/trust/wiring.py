@@ -10,18 +10,18 @@ from roles.consul.role import ConsulRole
 from roles.handover import ObjectTrust
 from rollout.adapters.kube.api import KubeApi, connect
 from rollout.adapters.kube.cluster import KubeCluster
+from rollout.adapters.pki import pki_home
 from rollout.adapters.trust.census import Census
 from rollout.adapters.trust.connect_ca import ServerCa
 from rollout.adapters.trust.consul import ConsulTrust
 from rollout.adapters.trust.home import MeshKeys, spoken
 from rollout.adapters.trust.members import Member
 from rollout.adapters.trust.objects import KubeTrust
-from rollout.adapters.trust.opening import open_home
 from rollout.adapters.trust.proxies import Proxies
 from rollout.adapters.trust.vantage import NodeVantage, Vantage
 from rollout.engine.trust import MeshTrust
 from rollout.model.role import SubjectRole
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Mesh, MeshKind, Site
 from rollout.model.trust import TrustWay
 
 
@@ -51,8 +51,8 @@ def _trust(
     api = _once(partial(connect, site.kubernetes))
     racks = {node.name: node.rack for node in site.nodes}
     census = Census(vantage, racks, way.socket, partial(_name, mesh))
-    proxies = Proxies(site, roles, mesh, api, cluster, census)
-    keys = MeshKeys(mesh.name, open_home(mesh))
+    proxies = Proxies(site, roles, mesh, api, cluster, census, envoys=mesh.kind is MeshKind.ISTIO)
+    keys = MeshKeys(mesh.name, pki_home(mesh))
     role = roles[mesh.name]
     if isinstance(role, ConsulRole):
         return ConsulTrust(mesh.name, way, ServerCa(mesh.namespace, api, vantage), keys, proxies)

@@ -15,6 +15,7 @@ from rollout.model.rekey import (
     HandOver,
     MintAuthority,
     Rekey,
+    RenewLate,
     RenewProxies,
     RestartControlPlane,
 )
@@ -73,7 +74,7 @@ def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:  # noqa: 
             return outside.soak(run, effect)
         case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
             return _rekey(run, effect)
-        case AwaitRenewed() | AwaitTrust() | AwaitLeaves():
+        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
             return _rekey(run, effect)
         case NaiveReplace():
             return leave.naive_replace(run, effect)
@@ -117,6 +118,8 @@ def _rekey(run: Run, effect: Rekey) -> Done | tuple[Finding, ...]:
             return rekey.restart_control_plane(run, effect)
         case RenewProxies():
             return rekey.renew(run, effect)
+        case RenewLate():
+            return rekey.renew_late(run, effect)
         case AwaitRenewed():
             return rekey.await_renewed(run, effect)
         case AwaitTrust():

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pki.rotation.gates import (
@@ -20,6 +21,7 @@ from pki.rotation.gates import (
 from pki.rotation.sighting import Party, Sighting
 from rollout.engine.context import Run
 from rollout.engine.outcome import Done, Word
+from rollout.engine.ports import World
 from rollout.engine.trust import Declared, MeshTrust
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.gate import Finding, Verdict
@@ -29,6 +31,7 @@ from rollout.model.rekey import (
     AwaitTrust,
     HandOver,
     MintAuthority,
+    RenewLate,
     RenewProxies,
     RestartControlPlane,
     Signer,
@@ -37,6 +40,8 @@ from rollout.model.rekey import (
 CENSUS = "PKI-CENSUS"
 TRUST = "PKI-TRUST"
 SHOWN = 8
+MOMENT = 15.0
+"""Seconds in which a pushed bundle usually has reached everybody."""
 _HINTS = {
     TRUST: "see what that verifier trusts (`rackroll pki census`); put the anchor back or restart it, then "
     "`rackroll resume` (docs/pki.md)",
@@ -46,7 +51,12 @@ Findings = tuple[Finding, ...]
 
 
 def trust_of(run: Run, mesh: str) -> MeshTrust:
-    found = run.world.trust.get(mesh)
+    return trust_of_mesh(run.world, mesh)
+
+
+def trust_of_mesh(world: World, mesh: str) -> MeshTrust:
+    """Raises StepFailed for a mesh whose trust this site does not hand over."""
+    found = world.trust.get(mesh)
     if found is None:
         hint = f"give the mesh a `pki` section in site.yaml, and a first generation: rackroll pki init --mesh {mesh}"
         raise StepFailed(f"nothing here can hand over {mesh}'s trust", where=mesh, hint=hint)
@@ -121,31 +131,72 @@ def restart_control_plane(run: Run, effect: RestartControlPlane) -> Done:
 
 
 def renew(run: Run, effect: RenewProxies) -> Done | Findings:
-    """Evicts what lags and was there when it began, one look after the other; a new pod that lags too is told, not
-    evicted again."""
+    """What lags on the node and was there when this began is restarted."""
     trust = trust_of(run, effect.mesh)
-    asked: set[tuple[str, str]] = set()
-    accepted: set[tuple[str, str]] = set()
-
-    def holder(party: Party) -> tuple[str, str]:
-        """Where that is the node's agent, one restart is for all whose keys it holds."""
-        return (party.held_by, effect.node) if party.held_by else (party.namespace, party.name)
+    restarts = _Restarts(trust)
 
     def look() -> Objections:
-        parties = _staying(trust, effect.node)
-        lag = [(party, _lags(trust, party, effect.trusts, effect.signer)) for party in parties]
-        late = [(party, objections) for party, objections in lag if objections]
-        if not asked:
-            asked.update(holder(party) for party, _ in late)
+        return restarts.go_on(_late(trust, _staying(trust, effect.node), effect.trusts, effect.signer))
+
+    return _until_clear(run, CENSUS, look) or restarts.done()
+
+
+def renew_late(run: Run, effect: RenewLate) -> Done | Findings:
+    """Most proxies only need a moment; one at a time of those that needed more is restarted."""
+    trust = trust_of(run, effect.mesh)
+    restarts = _Restarts(trust, at_once=1)
+    began = run.clock.now()
+
+    def look() -> Objections:
+        late = _late(trust, trust.sight().parties, effect.trusts, effect.signer)
+        if run.clock.now() - began < MOMENT:
+            return tuple(o for _, objections in late for o in objections)
+        workloads = [(party, objections) for party, objections in late if not party.gateway]
+        gateways = tuple(o for party, objections in late if party.gateway for o in objections)
+        return (*gateways, *restarts.go_on(workloads))
+
+    return _until_clear(run, TRUST, look) or restarts.done()
+
+
+Late = list[tuple[Party, list[Objection]]]
+
+
+def _late(trust: MeshTrust, parties: Iterable[Party], trusts: tuple[int, ...], signer: Signer | None) -> Late:
+    found = ((party, _lags(trust, party, trusts, signer)) for party in parties)
+    return [(party, objections) for party, objections in found if objections]
+
+
+@dataclass(slots=True)
+class _Restarts:
+    """Each pod is restarted once, and only those that lagged at the first look: one that comes back and lags too
+    would do so again."""
+
+    trust: MeshTrust
+    at_once: int = 1000
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    accepted: set[tuple[str, str]] = field(default_factory=set)
+
+    def go_on(self, late: Late) -> Objections:
+        holders = {_holder(party) for party, _ in late}
+        if not self.asked:
+            self.asked |= holders
+        room = self.at_once - len(holders & self.accepted)
         for party, objections in late:
-            unseen = all(objection.unseen for objection in objections)
-            if holder(party) in asked - accepted and not unseen and trust.renew(party):
-                accepted.add(holder(party))
+            name, unseen = _holder(party), all(objection.unseen for objection in objections)
+            mine = name in self.asked - self.accepted and not party.leaving and not unseen
+            if room > 0 and mine and self.trust.renew(party):
+                self.accepted.add(name)
+                room -= 1
         return tuple(o for _, objections in late for o in objections)
 
-    held = _until_clear(run, CENSUS, look)
-    counts = (("pods.evicted", len(accepted)),)
-    return held or Done(Word.DONE if accepted else Word.ALREADY, f"{len(accepted)} pods", counts)
+    def done(self) -> Done:
+        counts = (("pods.evicted", len(self.accepted)),)
+        return Done(Word.DONE if self.accepted else Word.ALREADY, f"{len(self.accepted)} pods", counts)
+
+
+def _holder(party: Party) -> tuple[str, str]:
+    """Where that is the node's agent, one restart is for all whose keys it holds."""
+    return (party.held_by, party.node) if party.held_by else (party.namespace, party.name)
 
 
 def await_renewed(run: Run, effect: AwaitRenewed) -> Done | Findings:
@@ -172,13 +223,11 @@ def _lags(trust: MeshTrust, party: Party, trusts: tuple[int, ...], signer: Signe
 
 def await_trust(run: Run, effect: AwaitTrust) -> Done | Findings:
     trust = trust_of(run, effect.mesh)
-
     return _seen_everywhere(run, trust, TRUST, lambda seen: bundle_is(seen, trust.anchors(effect.trusts)))
 
 
 def await_leaves(run: Run, effect: AwaitLeaves) -> Done | Findings:
     trust = trust_of(run, effect.mesh)
-
     return _seen_everywhere(
         run, trust, CENSUS, lambda seen: leaves_are(seen.parties, trust.authority(effect.signer))
     )

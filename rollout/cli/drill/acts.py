@@ -1,0 +1,94 @@
+"""The drill in acts: stage, rotate under traffic, census, then the naive swap on the same stage."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from lab.mesh.tally import Handshakes
+from rollout.cli.demo.acts import LowestInRib
+from rollout.cli.drill.faults import Fault, NoFault
+from rollout.cli.drill.naive import swap
+from rollout.cli.drill.rotation import Timeline, carry_out, planned, sign
+from rollout.cli.drill.score import DrillScore
+from rollout.cli.drill.site import drill_site
+from rollout.cli.drill.stage import DrillStage, Say, staged
+from rollout.engine.outcome import RunOutcome, Word
+from rollout.errors import StepFailed
+from rollout.model.event import Event
+from rollout.model.site import MeshKind
+
+WARM = 3.0
+AFTER = 3.0
+"""Seconds of traffic before and after, so that a window that opens late or closes late is seen."""
+
+
+def play(
+    kind: MeshKind, say: Say, fault: Fault | None = None, *, naive: bool = True, keep: bool = False
+) -> DrillScore:
+    """Raises StepFailed where the rotation does not end as the fault (or its absence) says it must."""
+    with drill_site(kind, keep=keep) as drill:
+        stage = staged(drill, say)
+        score = _rotated(stage, fault or NoFault(), say)
+        if naive:
+            say("negative control: a new root in one step, signer and trust together")
+            score = _with_naive(score, _naive(stage))
+        return score
+
+
+def _rotated(stage: DrillStage, fault: Fault, say: Say) -> DrillScore:
+    time.sleep(WARM)
+    since, began = time.time(), time.monotonic()
+    timeline, lowest = Timeline(), LowestInRib()
+    fault.before(stage)
+    course, plan = planned(stage)
+    sign(stage, plan)
+
+    def watch(event: Event) -> None:
+        timeline.watch(event)
+        lowest.observe(event)
+        fault.during(stage, event)
+
+    outcome = fault.run(stage, plan, watch) or carry_out(stage, plan, watch)
+    _require_done(fault.after(stage, outcome, watch))
+    seconds = time.monotonic() - began
+    time.sleep(AFTER)
+    until = time.time()
+    parties = stage.trust.sight().parties
+    old = stage.trust.authority(course.before).anchor
+    left = sum(1 for p in parties if p.leaf and p.leaf.by and p.leaf.by.anchor == old)
+    good = stage.handshakes(since, until)
+    say(
+        f"handshakes: {good.tried} tried, {good.failed} failed; {len(parties)} proxies seen, {left} on the old root"
+    )
+    return DrillScore(
+        mesh=stage.mesh,
+        at=datetime.now(UTC),
+        good=good,
+        naive=None,
+        phases=timeline.phases(),
+        seconds=seconds,
+        old_root_leaves=left,
+        proxies=len(parties),
+        gateways_min=lowest.value,
+        gateways_total=len(stage.site.gateway_nodes) if stage.site.gateways else 0,
+    )
+
+
+def _require_done(outcome: RunOutcome) -> None:
+    if outcome.word is Word.INTERRUPTED:
+        raise KeyboardInterrupt
+    if outcome.word is not Word.DONE:
+        raise StepFailed(f"the rotation ended as {outcome.word}: {outcome.detail}", where="drill")
+
+
+def _naive(stage: DrillStage) -> Handshakes:
+    since = time.time()
+    swap(stage)
+    return stage.handshakes(since, time.time())
+
+
+def _with_naive(score: DrillScore, naive: Handshakes) -> DrillScore:
+    from dataclasses import replace
+
+    return replace(score, naive=naive)

@@ -1,0 +1,73 @@
+"""What a drill found, as the document that is printed and kept. Every figure was counted in this run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lab.mesh.tally import Handshakes
+from rollout.cli.drill.rotation import PhaseTime
+
+
+@dataclass(frozen=True, slots=True)
+class DrillScore:
+    """``old_root_leaves`` and ``proxies`` are of the census after the rotation; ``naive`` is the negative control."""
+
+    mesh: str
+    at: datetime
+    good: Handshakes
+    naive: Handshakes | None
+    phases: tuple[PhaseTime, ...]
+    seconds: float
+    old_root_leaves: int
+    proxies: int
+    gateways_min: int | None
+    gateways_total: int
+
+    def document(self) -> dict[str, Any]:
+        windows = self.good.error_window_ms
+        naive = self.naive
+        return {
+            "mesh": self.mesh,
+            "at": self.at.isoformat(timespec="seconds"),
+            "lab": "embedded; meshes simulated, TLS handshakes real",
+            "handshakes": {
+                "tried": self.good.tried,
+                "failed": self.good.failed,
+                "by_class": {name.value: count for name, count in sorted(self.good.by_class.items())},
+            },
+            "error_window_ms": {
+                "longest": windows.longest,
+                "by_rack": dict(windows.by_rack),
+                "by_pair": {f"{client}->{server}": ms for (client, server), ms in windows.by_pair.items()},
+            },
+            "naive": None
+            if naive is None
+            else {
+                "tried": naive.tried,
+                "failed": naive.failed,
+                "error_window_ms": naive.error_window_ms.longest,
+                "by_class": {name.value: count for name, count in sorted(naive.by_class.items())},
+            },
+            "phases": [{"name": each.name, "seconds": each.seconds} for each in self.phases],
+            "seconds": {"total": round(self.seconds, 1)},
+            "old_root": {"live_leaves": self.old_root_leaves},
+            "proxies": {"seen": self.proxies},
+            "gateways": {"total": self.gateways_total, "min_in_rib": self.gateways_min},
+        }
+
+    def broken_promises(self) -> tuple[str, ...]:
+        """What a drill must show; each in a sentence when it does not."""
+        found = []
+        if self.good.failed:
+            found.append(f"{self.good.failed} of {self.good.tried} handshakes failed during the rotation")
+        if not self.good.tried:
+            found.append("no handshake was tried: nothing was measured")
+        if self.old_root_leaves:
+            found.append(f"{self.old_root_leaves} live leaves still chain to the old root")
+        if not self.proxies:
+            found.append("the census saw no proxy: nothing was proven")
+        if self.naive is not None and not self.naive.failed:
+            found.append("the naive rotation failed no handshake: this drill cannot tell good from bad")
+        return tuple(found)

@@ -1,0 +1,127 @@
+"""The drill's site: the lab's racks under their own name, with one mesh, its key store and two people who sign."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from lab.lifecycle import down
+from lab.sitecopy import copy_site
+from rollout.errors import StepFailed
+from rollout.model.site import MeshKind
+
+ROOT = Path(__file__).resolve().parents[3]
+LAB_SITE = ROOT / "inventory" / "lab"
+APPS = ROOT / "lab" / "apps"
+LOOPBACK = "127.86."
+PAIRS = "drill"
+PEOPLE = ("drill-one", "drill-two")
+
+_OTHERS: Mapping[MeshKind, dict[str, Any]] = MappingProxyType(
+    {
+        MeshKind.LINKERD: {
+            "version": "edge-26.6.3",
+            "namespace": "linkerd",
+            "trustDomain": "cluster.local",
+        },
+        MeshKind.CONSUL: {
+            "version": "1.22.2",
+            "namespace": "consul",
+            "trustDomain": "11111111-2222-3333-4444-555555555555.consul",
+            "backup": ["true"],
+            "releases": [{"version": "1.22.2", "chart": "1.9.2"}],
+        },
+    }
+)
+"""Meshes that the drill brings up from manifests. They have no gateways in the lab."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrillSite:
+    """``keys`` are the two people's private keys; they exist for this drill only."""
+
+    folder: Path
+    kind: MeshKind
+
+    @property
+    def mesh(self) -> str:
+        return self.kind.value
+
+    @property
+    def keys(self) -> tuple[Path, ...]:
+        return tuple(self.folder / "people" / name for name in PEOPLE)
+
+
+def drill_folder() -> Path:
+    """User state, outside the repository; its history outlives the labs."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "rackroll" / "drill"
+
+
+@contextmanager
+def drill_site(kind: MeshKind, *, keep: bool = False) -> Iterator[DrillSite]:
+    """Fresh each time; what an earlier drill left is taken down first, this one's lab at the end."""
+    folder = drill_folder() / "site"
+    clear(folder)
+    copy_site(LAB_SITE, folder, name="drill", loopback=LOOPBACK)
+    _rewrite(folder / "site.yaml", kind)
+    site = DrillSite(folder, kind)
+    _people(site)
+    try:
+        yield site
+    finally:
+        if not keep:
+            clear(folder)
+
+
+def clear(folder: Path) -> None:
+    if folder.exists():
+        down(folder)
+        shutil.rmtree(folder)
+
+
+def _rewrite(file: Path, kind: MeshKind) -> None:
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    istio = document["meshes"][0]
+    pki = {
+        "owner": "the drill",
+        "folder": f".lab/pki/{kind.value}",
+        "keys": {"passphraseFile": ".lab/pki-passphrase"},
+    }
+    if kind is MeshKind.ISTIO:
+        mesh = {**istio, "namespaces": [*istio["namespaces"], PAIRS], "pki": pki}
+    else:
+        mesh = {"name": kind.value, "kind": kind.value, **_OTHERS[kind], "namespaces": [PAIRS]}
+        mesh |= {"charts": istio["charts"], "gateways": [], "pki": pki}
+    document["meshes"] = [mesh]
+    document["pacing"] |= _pacing(document["pacing"])
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+
+def _pacing(now: dict[str, Any]) -> dict[str, Any]:
+    """A drill waits for people's attention no longer than it must; draining and settling stay as they are."""
+    return {**now, "soak": "1s", "soakSamples": 20, "stepTimeout": "150s"}
+
+
+def _people(site: DrillSite) -> None:
+    """Removing a root needs two signatures, on a lab too: the drill drills that as well."""
+    lines = []
+    for name, key in zip(PEOPLE, site.keys, strict=True):
+        key.parent.mkdir(mode=0o700, exist_ok=True)
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(key)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise StepFailed(
+                f"ssh-keygen made no key: {done.stderr.strip()}", hint="install OpenSSH's client"
+            )
+        lines.append(f"{name} {key.with_suffix('.pub').read_text(encoding='utf-8').strip()}\n")
+    (site.folder / "allowed_signers").write_text("".join(lines), encoding="utf-8")

@@ -1,0 +1,149 @@
+"""The lab with its mesh up and its pairs shaking hands: what a rotation is drilled on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import yaml
+
+from lab.lifecycle import up
+from lab.mesh.drill import records
+from lab.mesh.tally import Handshakes, tally
+from rollout.checks.catalogue import catalogue
+from rollout.cli.demo.stage import ECHO_APP
+from rollout.cli.drill.site import APPS, PAIRS, DrillSite
+from rollout.cli.world import build_world
+from rollout.engine.check import check_site
+from rollout.engine.course import handed
+from rollout.engine.observe import observe
+from rollout.engine.outcome import Word
+from rollout.engine.ports import World
+from rollout.engine.run import apply
+from rollout.engine.trust import MeshTrust
+from rollout.errors import StepFailed, Unreachable
+from rollout.model.gate import Verdict
+from rollout.model.rekey import Signer
+from rollout.model.site import MeshKind, Site
+from rollout.planner.bringup import plan_bringup
+from rollout.planner.request import Request
+from rollout.rules.book import rulebook
+from rollout.site.load import load_site
+
+FIRST = Signer(1, 1)
+PODS = 4
+PATIENCE = 120.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DrillStage:
+    drill: DrillSite
+    site: Site
+    world: World
+
+    @property
+    def mesh(self) -> str:
+        return self.drill.mesh
+
+    @property
+    def trust(self) -> MeshTrust:
+        return self.world.trust[self.mesh]
+
+    def handshakes(self, since: float, until: float) -> Handshakes:
+        """Seconds of the epoch."""
+        return tally(records(self.site.folder, self.site), since=since, until=until)
+
+
+def staged(drill: DrillSite, say: Say) -> DrillStage:
+    """Lab up, first generation minted and handed over, mesh up, pairs ready and shaking hands."""
+    site = load_site(drill.folder)
+    up(site, progress=say)
+    stage = DrillStage(drill, site, build_world(site))
+    stage.trust.mint(FIRST)
+    say(f"bringing {stage.mesh} up with its first generation")
+    _mesh_up(stage)
+    _apply(stage, f"pairs-{stage.mesh}.yaml")
+    _await(lambda: _pairs(stage), "the pairs of the drill")
+    _await(lambda: _shaking(stage), "handshakes between all pairs")
+    return stage
+
+
+def _mesh_up(stage: DrillStage) -> None:
+    match stage.drill.kind:
+        case MeshKind.ISTIO:
+            stage.world.cluster.apply([doc for doc in yaml.safe_load_all(ECHO_APP.read_text("utf-8")) if doc])
+            _bring_up(stage)
+        case MeshKind.LINKERD:
+            _hosts(stage)
+            stage.trust.hand_over((1,), FIRST)
+            _apply(stage, "linkerd.yaml")
+            _await(stage.trust.control_plane_lacks, "Linkerd's control plane")
+        case _:
+            _hosts(stage)
+            _apply(stage, "consul.yaml")
+            _await(lambda: _configured(stage), "Consul's Connect CA")
+
+
+def _hosts(stage: DrillStage) -> None:
+    """Kernel and clock as the site says: a rotation asks the clocks before anything else."""
+    stage.world.hosts.configure(stage.site.nodes, dry_run=False)
+    _await(lambda: _clocks(stage), "the nodes' clocks")
+
+
+def _clocks(stage: DrillStage) -> str | None:
+    findings = check_site(stage.world, [catalogue()["CLOCK-OFFSET"]])
+    return next((f.detail for f in findings if f.verdict is not Verdict.OPEN), None)
+
+
+def _bring_up(stage: DrillStage) -> None:
+    """The whole plan, as for a site: hosts, ToRs, MetalLB, mesh, gateways."""
+    world = stage.world
+    book = rulebook(stage.site.folder)
+    plan = plan_bringup(Request(stage.site, observe(world), world.roles, book, trust=handed(world)))
+    outcome = apply(world, plan)
+    if outcome.word is not Word.DONE:
+        raise StepFailed(f"the bringup ended as {outcome.word}: {outcome.detail}", where="drill")
+
+
+def _configured(stage: DrillStage) -> str | None:
+    """The server answers some seconds after its pod is there."""
+    stage.trust.hand_over((1,), FIRST)
+    return None
+
+
+def _apply(stage: DrillStage, name: str) -> None:
+    text = (APPS / name).read_text(encoding="utf-8")
+    stage.world.cluster.apply([document for document in yaml.safe_load_all(text) if document])
+
+
+def _pairs(stage: DrillStage) -> str | None:
+    proxies = [p for p in stage.world.cluster.proxies() if p.namespace == PAIRS and p.ready]
+    return None if len(proxies) >= PODS else f"{len(proxies)} of {PODS} are Ready"
+
+
+def _shaking(stage: DrillStage) -> str | None:
+    """Every ordered pair of nodes has a good handshake in the last two seconds."""
+    now = time.time()
+    found = stage.handshakes(now - 2, now)
+    pairs = len(found.error_window_ms.by_pair)
+    if pairs < PODS * (PODS - 1) or found.failed:
+        return f"{pairs} of {PODS * (PODS - 1)} pairs, {found.failed} of {found.tried} handshakes failed"
+    return None
+
+
+def _await(look: Callable[[], str | None], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            missing = look()
+        except (StepFailed, Unreachable) as error:
+            missing = error.message
+        except OSError as error:
+            missing = str(error)
+        if missing is None:
+            return
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{what}: not within {PATIENCE:g} s; at last {missing}", where="drill")
+        time.sleep(0.5)
