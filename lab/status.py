@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lab import registry, services
-from lab.host.programs import CONTROL_PLANE, EXPECTED, Programs, control_plane, running, started
+from lab.host.programs import CONTROL_PLANE, EXPECTED, Programs, control_plane, running, stand_ins, started
 from lab.host.sysctls import SIMULATED_AREAS, SIMULATED_KEYS
 from lab.state import LabState, find_state
 
@@ -105,6 +105,8 @@ def _simulated_parts(state: LabState) -> Iterator[Part]:
     )
     detail = "MetalLB's announcing rules in the lab daemon, through the node's real FRR"
     yield _service(state, services.DAEMON, "MetalLB speaker", Truth.SIMULATED, detail)
+    detail = "for trust as istiod, Linkerd's identity and Consul's servers and proxies; their TLS 1.3 is real"
+    yield Part("mesh signers and pairs of a drill", Truth.SIMULATED, stand_ins(state.folder), None, detail)
 
 
 def _real_parts(state: LabState) -> Iterator[Part]:

@@ -46,11 +46,24 @@ def started(folder: Path) -> Counter[str]:
     return Counter(_program(process.pid) for process in Ledger(lab_folder(folder) / PROCESSES).alive())
 
 
+def stand_ins(folder: Path) -> int:
+    """How many signers and pairs of the drill's simulated meshes run on this lab's nodes."""
+    found = Ledger(lab_folder(folder) / PROCESSES).alive()
+    return sum(bool({"lab.mesh.signer", "lab.mesh.pair"} & _words(process.pid)) for process in found)
+
+
 def missing(host: HostState, programs: Programs) -> tuple[str, ...]:
     """What a host should run and does not; everything when its process 1 is gone."""
     if not host.init.alive:
         return EXPECTED[host.role]
     return tuple(name for name in EXPECTED[host.role] if programs[host.name][name] == 0)
+
+
+def _words(pid: int) -> set[str]:
+    try:
+        return set((PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0"))
+    except OSError:
+        return set()
 
 
 def _program(pid: int) -> str:

@@ -39,6 +39,9 @@ def dial(target: Target, context: ssl.SSLContext, timeout: float) -> Outcome:
         with socket.socket() as plain:
             plain.settimeout(timeout)
             plain.setsockopt(socket.IPPROTO_IP, _BIND_WITHOUT_PORT, 1)
+            plain.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # else our byte waits 40 ms for an ACK
             plain.bind((target.source, 0))
             plain.connect((target.address, target.port))
             with context.wrap_socket(plain, server_hostname=target.server_name) as secured:

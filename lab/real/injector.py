@@ -148,9 +148,14 @@ class InjectionWebhooks:
 
 
 def _patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Obj]:
-    """RFC 6902, as coarse as it may be: the parts that injection writes."""
+    """RFC 6902, as coarse as it may be: the parts that injection writes. A mount without its volume is refused."""
     changes = []
-    for path in (("spec", "containers"), ("metadata", "labels"), ("metadata", "annotations")):
+    for path in (
+        ("spec", "containers"),
+        ("spec", "volumes"),
+        ("metadata", "labels"),
+        ("metadata", "annotations"),
+    ):
         old, new = lookup(before, *path), lookup(after, *path)
         if new is not None and new != old:
             changes.append({"op": "add", "path": "/" + "/".join(path), "value": new})

@@ -13,6 +13,7 @@ import pytest
 from lab.mesh import drill
 from lab.mesh.certificates import fingerprint, uris_of
 from lab.mesh.records import Outcome
+from lab.status import Truth, status
 from roles.istio.values import istiod_values
 from rollout.adapters.helm_program import helm_program
 from tests.lab.mesh_bench import ROOT, MeshBench, running_lab, serve_pairs, until
@@ -76,6 +77,11 @@ def test_the_product_sees_the_pairs_as_proxies_of_the_mesh(bench: MeshBench) -> 
     assert images["istio-proxy"] == "docker.io/istio/proxyv2:1.30.3"
     marks = {pod["metadata"]["annotations"]["lab.rackroll.io/simulated"] for pod in pods}
     assert marks == {"istio-proxy, pair by lab.mesh.pair"}
+
+
+def test_lab_status_calls_signers_and_pairs_simulated_and_counts_them(bench: MeshBench) -> None:
+    part = next(part for part in status(bench.site.folder).parts if "mesh signers" in part.name)
+    assert (part.truth, part.running) == (Truth.SIMULATED, 6)
 
 
 def test_the_roots_are_in_every_namespace(bench: MeshBench) -> None:

@@ -1,4 +1,4 @@
-"""Which pods become the drill's processes, what they get from their kubelet, and what it carries on for them."""
+"""What the drill's pods get from their kubelet, and what it carries on for them."""
 
 from __future__ import annotations
 
@@ -11,241 +11,28 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import yaml
 
 from lab.kube.admission.linkerd_injection import ANCHORS
-from lab.kube.errors import WebhookFailed
-from lab.kube.objects import Obj, uid_of
-from lab.kube.resource import (
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    ENDPOINT_SLICES,
-    EVENTS,
-    NAMESPACES,
-    PDBS,
-    PODS,
-    SECRETS,
-    SERVICE_ACCOUNTS,
-    SERVICES,
-    STATEFUL_SETS,
-    Resource,
-)
+from lab.kube.objects import Obj
+from lab.kube.resource import CONFIG_MAPS, ENDPOINT_SLICES, EVENTS, NAMESPACES, PODS, SECRETS
 from lab.mesh.claims import attach
 from lab.mesh.nodes import MeshNodes
 from lab.mesh.podrun import MeshRun
 from lab.mesh.spoken import ROOTS, Spoken
-from lab.mesh.stand_ins import stand_in
-from lab.mesh.surroundings import Control, Part, load, read_control
+from lab.mesh.surroundings import Control, load, read_control
 from lab.node.machine import Machine
 from lab.node.phases import Addresses, Life, Phase, pod_status
 from lab.node.podlife import Outside
 from lab.node.podspec import read_pod
 from lab.real.volumes import NotThere
-from tests.unit.kube_world import World, workload
+from tests.unit.kube_world import World
+from tests.unit.mesh_world import NODES, drill_pods, linkerd, start
 from tests.unit.sites import site
-
-APPS = Path(__file__).resolve().parents[2] / "lab" / "apps"
-KINDS: dict[str, Resource] = {
-    one.kind: one for one in (NAMESPACES, SERVICE_ACCOUNTS, DEPLOYMENTS, STATEFUL_SETS, SERVICES, PDBS)
-}
-NODES = {name: f"10.9.{name[1]}.1{name[3]}" for name in ("r1n1", "r1n2", "r1n3", "r2n1", "r2n2", "r2n3")}
 
 
 @pytest.fixture
 def world() -> World:
     return World(NODES)
-
-
-def apply(world: World, *names: str) -> None:
-    for name in names:
-        for item in yaml.safe_load_all((APPS / f"{name}.yaml").read_text()):
-            world.make(KINDS[item["kind"]], item, 1.0)
-    world.pass_time()
-
-
-def istiod(world: World) -> None:
-    world.make(NAMESPACES, {"metadata": {"name": "istio-system"}})
-    body = workload("Deployment", "istiod", "docker.io/istio/pilot:1.30.3", replicas=1)
-    body["metadata"] |= {"namespace": "istio-system", "labels": {"app": "istiod"}}
-    body["spec"]["template"]["spec"]["containers"][0]["name"] = "discovery"
-    world.make(DEPLOYMENTS, body)
-
-
-def bundle(world: World, text: str) -> None:
-    if world.store.get(NAMESPACES, None, "linkerd") is None:
-        world.make(NAMESPACES, {"metadata": {"name": "linkerd"}})
-    meta = {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"}
-    body = {"metadata": meta, "data": {"ca-bundle.crt": text}}
-    if world.store.get(CONFIG_MAPS, "linkerd", meta["name"]) is None:
-        world.make(CONFIG_MAPS, body)
-    else:
-        world.store.patch(CONFIG_MAPS, "linkerd", meta["name"], body)
-
-
-def linkerd(world: World) -> None:
-    bundle(world, "ONE")
-    for item in yaml.safe_load_all((APPS / "linkerd.yaml").read_text()):
-        if item["kind"] != "Namespace":
-            world.make(KINDS[item["kind"]], item, 1.0)
-
-
-def drill_pods(world: World) -> list[Obj]:
-    return world.pods("pair", "drill")
-
-
-def role(pod: Obj, *, cacerts: bool = True) -> Any:
-    return stand_in(pod, lambda space, name: cacerts and (space, name) == ("istio-system", "cacerts"))
-
-
-def start(world: World, mesh: str) -> None:
-    match mesh:
-        case "istio":
-            istiod(world)
-        case "linkerd":
-            linkerd(world)
-        case _:
-            apply(world, "consul")
-    apply(world, f"pairs-{mesh}")
-
-
-@pytest.mark.parametrize(
-    ("mesh", "proxy", "version"),
-    [
-        ("istio", "istio-proxy", "1.30.3"),
-        ("linkerd", "linkerd-proxy", "edge-26.6.3"),
-        ("consul", "consul-dataplane", "1.9.0"),
-    ],
-)
-def test_each_manifest_gives_four_pairs_on_four_nodes_with_the_meshs_proxy(
-    world: World, mesh: str, proxy: str, version: str
-) -> None:
-    start(world, mesh)
-    pods = drill_pods(world)
-    assert len({pod["spec"]["nodeName"] for pod in pods}) == 4
-    for pod in pods:
-        found = role(pod)
-        assert (found.mesh, found.part, found.version) == (mesh, Part.PAIR, version)
-        assert found.real == {"pair", proxy}
-
-
-def test_one_pair_may_go_at_a_time(world: World) -> None:
-    start(world, "consul")
-    budget = world.get(PDBS, "pair", "drill")
-    assert budget["status"]["disruptionsAllowed"] == 1
-
-
-def test_istiod_is_a_signer_only_where_certificates_are_plugged_in(world: World) -> None:
-    istiod(world)
-    (pod,) = world.pods("istiod", "istio-system")
-    assert role(pod, cacerts=False) is None
-    assert role(pod).part is Part.SIGNER
-
-
-def test_signers_are_known_by_container_image_and_label(world: World) -> None:
-    linkerd(world)
-    apply(world, "consul")
-    found = {pod["metadata"]["name"].rsplit("-", 2)[0]: role(pod) for pod in world.store.list(PODS)}
-    parts = {name: one and one.part for name, one in found.items()}
-    assert parts == {
-        "linkerd-identity": Part.SIGNER,
-        "linkerd-destination": None,
-        "linkerd-proxy-injector": Part.VOLUMES,
-        "consul-server-0": Part.SIGNER,
-        "consul": Part.SIGNER,
-        "consul-connect-injector": None,
-    } or parts == {
-        "linkerd-identity": Part.SIGNER,
-        "linkerd-destination": None,
-        "linkerd-proxy-injector": Part.VOLUMES,
-        "consul": Part.SIGNER,
-        "consul-connect-injector": None,
-    }
-
-
-def test_a_pod_without_a_mesh_and_any_other_pod_stay_pretended() -> None:
-    plain = {
-        "metadata": {"namespace": "drill"},
-        "spec": {"containers": [{"name": "pair", "image": "rackroll-lab/pair:1"}]},
-    }
-    other = {
-        "metadata": {"namespace": "shop"},
-        "spec": {"containers": [{"name": "a", "image": "example/pairs:1"}]},
-    }
-    assert role(plain) is None
-    assert role(other) is None
-
-
-def test_a_linkerd_pod_is_refused_without_an_injector(world: World) -> None:
-    world.make(NAMESPACES, {"metadata": {"name": "drill", "annotations": {"linkerd.io/inject": "enabled"}}})
-    pod = {
-        "metadata": {"name": "p", "namespace": "drill"},
-        "spec": {"containers": [{"name": "a", "image": "a:1"}]},
-    }
-    with pytest.raises(WebhookFailed, match="linkerd-proxy-injector"):
-        world.store.create(PODS, pod)
-
-
-def anchors_of(pod: Obj) -> str:
-    proxy = next(c for c in pod["spec"]["containers"] if c["name"] == "linkerd-proxy")
-    return str({entry["name"]: entry["value"] for entry in proxy["env"]}[ANCHORS])
-
-
-def test_a_new_pod_gets_the_bundle_that_its_injector_has_mounted_and_keeps_it(world: World) -> None:
-    start(world, "linkerd")
-    injectors = world.store.list(
-        PODS, "linkerd", label_selector="linkerd.io/control-plane-component=proxy-injector"
-    )
-    for one in injectors:
-        world.store.runtimes.mounts[uid_of(one)] = lambda volume, name: f"{volume}/{name}".encode()
-    before = {pod["metadata"]["name"] for pod in drill_pods(world)}
-    bundle(world, "TWO")
-    world.store.delete(PODS, "drill", min(before))
-    world.pass_time()
-    (new,) = [pod for pod in drill_pods(world) if pod["metadata"]["name"] not in before]
-    assert anchors_of(new) == "trust-roots/ca-bundle.crt"
-    assert {anchors_of(pod) for pod in drill_pods(world)} == {"ONE", "trust-roots/ca-bundle.crt"}
-
-
-def test_where_pods_have_no_files_the_bundle_is_the_apis(world: World) -> None:
-    linkerd(world)
-    bundle(world, "TWO")
-    apply(world, "pairs-linkerd")
-    assert {anchors_of(pod) for pod in drill_pods(world)} == {"TWO"}
-
-
-def test_linkerds_own_pods_get_no_second_proxy(world: World) -> None:
-    linkerd(world)
-    for pod in world.store.list(PODS, "linkerd"):
-        names = [c["name"] for c in pod["spec"]["containers"]]
-        assert names.count("linkerd-proxy") == 1
-
-
-def test_a_sidecars_environment_is_what_mesh_and_pod_say_and_the_pod_wins(world: World) -> None:
-    world.make(NAMESPACES, {"metadata": {"name": "istio-system"}})
-    mesh = {
-        "trustDomain": "rack.example",
-        "defaultConfig": {"proxyMetadata": {"PROXY_CONFIG_XDS_AGENT": "false", "X": "1"}},
-    }
-    meta = {"name": "istio", "namespace": "istio-system"}
-    world.make(CONFIG_MAPS, {"metadata": meta, "data": {"mesh": yaml.safe_dump(mesh)}})
-    body = workload("Deployment", "istiod", "docker.io/istio/pilot:1.30.3", replicas=1)
-    body["metadata"] |= {"namespace": "istio-system", "labels": {"app": "istiod"}}
-    world.make(DEPLOYMENTS, body)
-    apply(world, "pairs-istio")
-    proxy = next(c for c in drill_pods(world)[0]["spec"]["containers"] if c["name"] == "istio-proxy")
-    assert {entry["name"]: entry["value"] for entry in proxy["env"]} == {
-        "TRUST_DOMAIN": "rack.example",
-        "PROXY_CONFIG_XDS_AGENT": "true",
-        "X": "1",
-    }
-
-
-def test_a_stateful_pod_names_its_claim(world: World) -> None:
-    apply(world, "consul")
-    pod = world.get(PODS, "consul-server-0", "consul")
-    assert pod["spec"]["volumes"] == [
-        {"name": "data-consul", "persistentVolumeClaim": {"claimName": "data-consul-consul-server-0"}}
-    ]
 
 
 def test_a_claim_follows_its_pod_to_another_node_with_what_is_in_it(tmp_path: Path) -> None:

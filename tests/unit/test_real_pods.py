@@ -250,8 +250,8 @@ def test_injection_patches_what_it_changed_and_nothing_else() -> None:
     before = {"metadata": {"labels": {"a": "1"}}, "spec": {"containers": [{"name": "app"}]}}
     after = {
         "metadata": {"labels": {"a": "1"}, "annotations": {"sidecar.istio.io/status": "{}"}},
-        "spec": {"containers": [{"name": "app"}, {"name": "istio-proxy"}]},
+        "spec": {"containers": [{"name": "app"}, {"name": "istio-proxy"}], "volumes": [{"name": "roots"}]},
     }
     paths = {change["path"] for change in _patch(before, after)}
-    assert paths == {"/spec/containers", "/metadata/annotations"}
+    assert paths == {"/spec/containers", "/spec/volumes", "/metadata/annotations"}
     assert _patch(before, before) == []

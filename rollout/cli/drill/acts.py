@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from lab.mesh.tally import Handshakes
 from rollout.cli.demo.acts import LowestInRib
-from rollout.cli.drill.faults import Fault, NoFault
+from rollout.cli.drill.faults import HOLDS_SOON, Fault, NoFault
 from rollout.cli.drill.naive import swap
 from rollout.cli.drill.rotation import Timeline, carry_out, planned, sign
 from rollout.cli.drill.score import DrillScore
@@ -27,7 +28,7 @@ def play(
     kind: MeshKind, say: Say, fault: Fault | None = None, *, naive: bool = True, keep: bool = False
 ) -> DrillScore:
     """Raises StepFailed where the rotation does not end as the fault (or its absence) says it must."""
-    with drill_site(kind, keep=keep) as drill:
+    with drill_site(kind, keep=keep, impatient=fault is not None and fault.name in HOLDS_SOON) as drill:
         stage = staged(drill, say)
         score = _rotated(stage, fault or NoFault(), say)
         if naive:
@@ -72,6 +73,8 @@ def _rotated(stage: DrillStage, fault: Fault, say: Say) -> DrillScore:
         proxies=len(parties),
         gateways_min=lowest.value,
         gateways_total=len(stage.site.gateway_nodes) if stage.site.gateways else 0,
+        fault=fault.document() if fault.name else None,
+        harmed=fault.harms,
     )
 
 
@@ -89,6 +92,4 @@ def _naive(stage: DrillStage) -> Handshakes:
 
 
 def _with_naive(score: DrillScore, naive: Handshakes) -> DrillScore:
-    from dataclasses import replace
-
     return replace(score, naive=naive)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rollout.cli.drill.score import DrillScore
 
 MESHES = ("istio", "linkerd", "consul")
+FAULTS = ("skewed-clock", "stuck-pod", "dying-signer", "crash", "full-conntrack", "tampered-trust")
 
 
 @click.group()
@@ -24,13 +25,15 @@ def drill() -> None:
 @drill.command()
 @click.option("--mesh", type=click.Choice(MESHES), required=True, help="Whose root is replaced.")
 @click.option("--naive/--no-naive", default=True, help="Also swap a root in one step, as a negative control.")
+@click.option("--fault", type=click.Choice(FAULTS), help="Make this go wrong, and see that it is noticed.")
 @click.option("--keep", is_flag=True, help="Leave the lab up, to look around; the next drill removes it.")
 @output_option
 @click.pass_context
-def rotate(ctx: click.Context, mesh: str, naive: bool, keep: bool, output: str) -> None:
+def rotate(ctx: click.Context, mesh: str, naive: bool, fault: str | None, keep: bool, output: str) -> None:
     """Lab up, mesh up, pairs shaking hands; rotate; census; the same in one step; lab down. Kept in the history."""
     from rollout.cli.demo.capability import why_no_namespaces
     from rollout.cli.drill.acts import play
+    from rollout.cli.drill.faults import faults
     from rollout.cli.drill.history import keep as remember
     from rollout.errors import RackrollError
     from rollout.model.site import MeshKind
@@ -38,7 +41,8 @@ def rotate(ctx: click.Context, mesh: str, naive: bool, keep: bool, output: str) 
     why = why_no_namespaces()
     if why:
         raise RackrollError(f"the drill needs network-namespace hosts: {why}", hint="run it as root on Linux")
-    score = play(MeshKind(mesh), say, naive=naive, keep=keep)
+    wrong = faults()[fault]() if fault else None
+    score = play(MeshKind(mesh), say, wrong, naive=naive, keep=keep)
     file = remember(score.document())
     emit(score.document(), output, lambda: _table(score, file))
     broken = score.broken_promises()
@@ -95,6 +99,10 @@ def _table(score: DrillScore, file: Path) -> str:
     ]
     if score.gateways_min is not None:
         lines.append(f"  gateways in RIB  {score.gateways_min} of {score.gateways_total} at least")
+    if score.fault is not None:
+        lines.append(
+            "  fault            " + ", ".join(f"{key} {value}" for key, value in score.fault.items())
+        )
     if score.naive is not None:
         naive = score.naive
         lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,8 @@ from rollout.cli.drill.rotation import PhaseTime
 
 @dataclass(frozen=True, slots=True)
 class DrillScore:
-    """``old_root_leaves`` and ``proxies`` are of the census after the rotation; ``naive`` is the negative control."""
+    """``old_root_leaves`` and ``proxies`` are of the census after the rotation; ``naive`` is the negative control.
+    ``harmed``: the fault itself breaks handshakes, so that those are no verdict."""
 
     mesh: str
     at: datetime
@@ -24,6 +26,8 @@ class DrillScore:
     proxies: int
     gateways_min: int | None
     gateways_total: int
+    fault: Mapping[str, object] | None = None
+    harmed: bool = False
 
     def document(self) -> dict[str, Any]:
         windows = self.good.error_window_ms
@@ -54,13 +58,14 @@ class DrillScore:
             "seconds": {"total": round(self.seconds, 1)},
             "old_root": {"live_leaves": self.old_root_leaves},
             "proxies": {"seen": self.proxies},
+            "fault": dict(self.fault) if self.fault else None,
             "gateways": {"total": self.gateways_total, "min_in_rib": self.gateways_min},
         }
 
     def broken_promises(self) -> tuple[str, ...]:
         """What a drill must show; each in a sentence when it does not."""
         found = []
-        if self.good.failed:
+        if self.good.failed and not self.harmed:
             found.append(f"{self.good.failed} of {self.good.tried} handshakes failed during the rotation")
         if not self.good.tried:
             found.append("no handshake was tried: nothing was measured")

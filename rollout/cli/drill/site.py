@@ -68,12 +68,14 @@ def drill_folder() -> Path:
 
 
 @contextmanager
-def drill_site(kind: MeshKind, *, keep: bool = False) -> Iterator[DrillSite]:
-    """Fresh each time; what an earlier drill left is taken down first, this one's lab at the end."""
+def drill_site(kind: MeshKind, *, keep: bool = False, impatient: bool = False) -> Iterator[DrillSite]:
+    """``impatient``: what does not come true holds the run after 40 s.
+
+    Fresh each time; what an earlier drill left is taken down first, this one's lab at the end."""
     folder = drill_folder() / "site"
     clear(folder)
     copy_site(LAB_SITE, folder, name="drill", loopback=LOOPBACK)
-    _rewrite(folder / "site.yaml", kind)
+    _rewrite(folder / "site.yaml", kind, "40s" if impatient else "150s")
     site = DrillSite(folder, kind)
     _people(site)
     try:
@@ -89,7 +91,7 @@ def clear(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _rewrite(file: Path, kind: MeshKind) -> None:
+def _rewrite(file: Path, kind: MeshKind, patience: str) -> None:
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     istio = document["meshes"][0]
     pki = {
@@ -103,13 +105,8 @@ def _rewrite(file: Path, kind: MeshKind) -> None:
         mesh = {"name": kind.value, "kind": kind.value, **_OTHERS[kind], "namespaces": [PAIRS]}
         mesh |= {"charts": istio["charts"], "gateways": [], "pki": pki}
     document["meshes"] = [mesh]
-    document["pacing"] |= _pacing(document["pacing"])
+    document["pacing"] |= {"soak": "1s", "soakSamples": 20, "stepTimeout": patience}
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-
-
-def _pacing(now: dict[str, Any]) -> dict[str, Any]:
-    """A drill waits for people's attention no longer than it must; draining and settling stay as they are."""
-    return {**now, "soak": "1s", "soakSamples": 20, "stepTimeout": "150s"}
 
 
 def _people(site: DrillSite) -> None:

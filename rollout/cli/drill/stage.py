@@ -67,6 +67,7 @@ def staged(drill: DrillSite, say: Say) -> DrillStage:
     _apply(stage, f"pairs-{stage.mesh}.yaml")
     _await(lambda: _pairs(stage), "the pairs of the drill")
     _await(lambda: _shaking(stage), "handshakes between all pairs")
+    _await(lambda: _one_root(stage), "one root alone in the mesh")
     return stage
 
 
@@ -131,6 +132,12 @@ def _shaking(stage: DrillStage) -> str | None:
     if pairs < PODS * (PODS - 1) or found.failed:
         return f"{pairs} of {PODS * (PODS - 1)} pairs, {found.failed} of {found.tried} handshakes failed"
     return None
+
+
+def _one_root(stage: DrillStage) -> str | None:
+    """Consul begins with a root of its own, which it prunes after twice the leaves' lifetime."""
+    published = stage.trust.declared().published
+    return None if len(published) == 1 else f"{len(published)} roots are published"
 
 
 def _await(look: Callable[[], str | None], what: str) -> None:
