@@ -8,6 +8,7 @@ it out. Sources: consul agent/consul/leader_connect_ca.go, agent/connect/ca/prov
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -51,9 +52,10 @@ def next_configuration(now: dict[str, Any], root: IssuerMaterial) -> dict[str, A
             hint="rotate in that provider: Consul follows a new RootPKIPath of Vault's by itself",
         )
     config = dict(now.get("Config") or {})
-    if _hours(str(config.get("LeafCertTTL") or "72h")) * 2 > CROSS_SIGNED_FOR / timedelta(hours=1):
+    lives = str(config.get("LeafCertTTL") or "72h")
+    if _hours(lives) * 2 >= CROSS_SIGNED_FOR / timedelta(hours=1):
         raise PkiError(
-            f"LeafCertTTL is {config['LeafCertTTL']}: twice that outlives the cross-signed certificate's 7 days",
+            f"LeafCertTTL is {lives}: twice that outlives the cross-signed certificate's 7 days",
             where="Connect CA",
             hint="set LeafCertTTL below 84h, wait until every leaf is renewed, then rotate",
         )
@@ -61,13 +63,17 @@ def next_configuration(now: dict[str, Any], root: IssuerMaterial) -> dict[str, A
     return {"Provider": PROVIDER, "Config": config, "ForceWithoutCrossSigning": False}
 
 
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
 def _hours(text: str) -> float:
-    """Go's duration, as far as Consul prints one: 72h0m0s, 90m, 45s."""
-    units = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600}
-    total, number = 0.0, ""
-    for letter in text:
-        if letter in units and number:
-            total, number = total + float(number) * units[letter], ""
-        else:
-            number += letter
-    return total
+    """Go's duration, as Consul prints one: 72h0m0s, 90m, 45s. Raises PkiError for anything else: no guess is short."""
+    found = _DURATION.fullmatch(text)
+    if not text or found is None:
+        raise PkiError(
+            f"LeafCertTTL is {text!r}, which is no duration like 72h",
+            where="Connect CA",
+            hint="set it below 84h, wait until every leaf is renewed, then rotate",
+        )
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours + minutes / 60 + seconds / 3600

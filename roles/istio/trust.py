@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from pki.bundle import to_pem
+from pki.errors import PkiError
 from pki.material import IssuerMaterial
 from roles.handover import Found, PublishedCopy, Told, certificates, decoded, encoded
 from rollout.model.role import Json
@@ -79,6 +80,12 @@ class IstioTrust:
 
     def told(self, found: Found) -> Told:
         secret = found[self._path]
+        if decoded(secret, "tls.crt"):
+            raise PkiError(
+                "it holds tls.crt: istiod then signs with that and its ca.crt, and reads none of ours",
+                where=self._path,
+                hint="take tls.crt, tls.key and ca.crt out of the Secret, or let what writes them rotate the CA",
+            )
         own = certificates(decoded(secret, "ca-cert.pem"), f"{self._path}: ca-cert.pem")
         bundle = certificates(decoded(secret, ROOT), f"{self._path}: {ROOT}")
         return Told(bundle, own[0] if own else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pki.rotation.gates import MAX_SKEW
@@ -22,20 +23,50 @@ def wall_clocks_agree(facts: Facts) -> Answer:
     """Do the wall clocks of all nodes, and this machine's, agree to within 10 s?"""
     if isinstance(facts.skews, Absent):
         return Verdict.OPEN, facts.skews.detail
+    known = [_Seen(e.host, e.skew, e.error) for e in facts.skews if isinstance(e.skew, timedelta)]
     silent = [f"{each.host}: {each.skew.detail}" for each in facts.skews if isinstance(each.skew, Unknown)]
-    known = [(each.host, each.skew, each.error) for each in facts.skews if isinstance(each.skew, timedelta)]
-    off = [f"{host} is {_ahead(skew)}" for host, skew, error in known if abs(skew) - error > MAX_SKEW]
-    if off:
-        return Verdict.CLOSED, f"{few(off)}; at most {MAX_SKEW.total_seconds():g} s allowed"
+    first, last = _ends(known)
+    if last.least - first.most > MAX_SKEW:
+        return (
+            Verdict.CLOSED,
+            f"{first} and {last}; at most {MAX_SKEW.total_seconds():g} s between two allowed",
+        )
     if silent:
         return Verdict.INCONCLUSIVE, few(silent, "; ")
-    worst = max((abs(skew) for _, skew, _ in known), default=timedelta(0))
+    if last.most - first.least > MAX_SKEW:
+        slow = max(known, key=lambda each: each.error)
+        text = f"asking {slow.host} took {2 * slow.error.total_seconds():.1f} s, too long to tell its time"
+        return Verdict.INCONCLUSIVE, text
     return (
         Verdict.OPEN,
-        f"{len(known)} clocks, the furthest {worst.total_seconds():.3f} s from this machine's",
+        f"{len(known)} clocks, {(last.skew - first.skew).total_seconds():.3f} s apart at most",
     )
 
 
-def _ahead(skew: timedelta) -> str:
-    seconds = skew.total_seconds()
-    return f"{abs(seconds):.1f} s {'ahead' if seconds > 0 else 'behind'}"
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    host: str
+    skew: timedelta
+    error: timedelta
+
+    @property
+    def least(self) -> timedelta:
+        return self.skew - self.error
+
+    @property
+    def most(self) -> timedelta:
+        return self.skew + self.error
+
+    def __str__(self) -> str:
+        seconds = self.skew.total_seconds()
+        return (
+            f"{self.host} is {abs(seconds):.1f} s {'ahead' if seconds > 0 else 'behind'}"
+            if self.host
+            else "we"
+        )
+
+
+def _ends(known: list[_Seen]) -> tuple[_Seen, _Seen]:
+    """The clock that is behind all others and the one that is ahead; this machine's, which mints, is among them."""
+    ours = _Seen("", timedelta(0), timedelta(0))
+    return min((ours, *known), key=lambda each: each.most), max((ours, *known), key=lambda each: each.least)

@@ -65,6 +65,7 @@ class Trust:
             "HandOver": self._hand_over,
             "RestartControlPlane": self._restart,
             "RenewProxies": self._renew,
+            "RenewLate": self._renew_late,
             "AwaitRenewed": self._await_renewed,
             "AwaitTrust": self._await_trust,
             "AwaitLeaves": self._await_leaves,
@@ -127,6 +128,15 @@ class Trust:
             refute(LOOK, "its wave does not begin with a look at every verifier", step=step.key)
         mesh.trusted = None
         self.renewed[step.effect["node"]] = _wanted(step)
+
+    def _renew_late(self, step: Step, mesh: Mesh) -> None:
+        """Pods of any node, one after the other, once the bundle has nothing old in it any more."""
+        self._follows(step, mesh)
+        if not mesh.removing:
+            refute(FOLLOW, "what lags is restarted everywhere before the bundle is alone", step=step.key)
+        if "PDB-ALLOWS" not in step.gates:
+            refute("VERIFY-GATE-01", "RenewLate is not gated on PDB-ALLOWS", step=step.key)
+        mesh.trusted = None
 
     def _await_renewed(self, step: Step, mesh: Mesh) -> None:
         self._follows(step, mesh)

@@ -42,7 +42,7 @@ class KnownIssuer:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Canary:
-    """``anchor`` is what a verifier must trust to accept it. Its repr shows no key."""
+    """``anchor`` is what a verifier must trust to accept it (empty: nobody trusts it). Its repr shows no key."""
 
     anchor: Fingerprint
     chain: str
@@ -62,28 +62,35 @@ class Census:
     dns: Callable[[Member], str]
 
     def take(
-        self, members: Sequence[Member], canaries: Sequence[Canary], issuers: Sequence[KnownIssuer]
+        self,
+        members: Sequence[Member],
+        canaries: Sequence[Canary],
+        stranger: Canary,
+        issuers: Sequence[KnownIssuer],
     ) -> tuple[Party, ...]:
-        """In the order of ``members``. A node that does not answer makes its pods unseen, not absent."""
+        """In the order of ``members``. A node that does not answer makes its pods unseen, not absent.
+
+        ``stranger`` is of no generation: who does not refuse it verifies nobody, or too late to be seen."""
         by_node: dict[str, list[Member]] = defaultdict(list)
         for member in members:
             by_node[member.node].append(member)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            asked = pool.map(lambda item: self._node(item[0], item[1], canaries), by_node.items())
+            asked = pool.map(lambda item: self._node(item[0], item[1], canaries, stranger), by_node.items())
         answers = {(m.namespace, m.name): said for found in asked for m, said in found}
         return tuple(self._party(m, answers[m.namespace, m.name], issuers) for m in members)
 
     def _node(
-        self, node: str, members: list[Member], canaries: Sequence[Canary]
+        self, node: str, members: list[Member], canaries: Sequence[Canary], stranger: Canary
     ) -> list[tuple[Member, Mapping[str, Any]]]:
         """For each member its leaf, why there is none, and by anchor whether its canary was accepted."""
         question = {
             "targets": [self._target(member) for member in members],
-            "canaries": [{"name": c.anchor, "chain": c.chain, "key": c.key} for c in canaries],
+            "canaries": [_told(canary) for canary in canaries],
+            "stranger": _told(stranger),
             "timeout": TIMEOUT,
             "patience": PATIENCE,
         }
-        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) * len(canaries) // AT_ONCE + 1)
+        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) * (len(canaries) + 1) // AT_ONCE + 1)
         try:
             if node not in self.racks:
                 raise Unreachable("the site has no such node", where=f"node {node}")
@@ -110,6 +117,10 @@ class Census:
         return replace(party_of(member, self.racks), leaf=leaf, trusts=trusts, silent=silent)
 
 
+def _told(canary: Canary) -> Mapping[str, str]:
+    return {"name": canary.anchor, "chain": canary.chain, "key": canary.key}
+
+
 def party_of(member: Member, racks: Mapping[str, str]) -> Party:
     """Where it is and what holds its key; what it serves and trusts is not known yet."""
     rack = racks.get(member.node, "")
@@ -118,11 +129,22 @@ def party_of(member: Member, racks: Mapping[str, str]) -> Party:
     return Party(*where, held_by=member.held_by, leaving=member.leaving, gateway=gateway)
 
 
+STRANGE = "a stranger's certificate is not refused, so what is accepted says nothing"
+
+
 def _together(canaries: Sequence[Canary], answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last answer is about the stranger. Acceptance is silence, and so is a server that hangs or asks nobody for a
+    certificate: who does not refuse the stranger in the same time is believed in nothing that it accepts."""
+    *told, stranger = answers
+    accepts = {c.anchor: each["accepted"] for c, each in zip(canaries, told, strict=True)}
+    why = next((each["why"] for each in told if each["accepted"] is None), "")
+    if True in accepts.values() and stranger["accepted"] is not False:
+        accepts = {name: None if yes else yes for name, yes in accepts.items()}
+        why = stranger["why"] or STRANGE
     return {
         "leaf": next((each["leaf"] for each in answers if each["leaf"]), ""),
-        "why": next((each["why"] for each in answers if each["accepted"] is None), ""),
-        "accepts": {c.anchor: each["accepted"] for c, each in zip(canaries, answers, strict=True)},
+        "why": why,
+        "accepts": accepts,
     }
 
 

@@ -16,15 +16,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 AT_ONCE = 16
+REFUSED = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")
+"""Alerts that say no to who signed a certificate: rustls, BoringSSL, Go and OpenSSL send one of these. Any other alert
+(expired, access denied, no such protocol) says nothing about a root."""
 
 
 def look(asked: dict[str, Any], target: dict[str, Any], canary: dict[str, Any]) -> dict[str, Any]:
-    """The target's leaf (base64 of DER), and whether the canary was accepted: true, false, or null."""
+    """The target's leaf (base64 of DER), and whether the canary was accepted: true, false, or null and why."""
     found: dict[str, Any] = {"leaf": "", "why": "", "accepted": None}
     try:
         found["accepted"] = _shake(target, canary, asked, found)
     except OSError as error:
-        found["why"] = str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+        found["why"] = str(getattr(error, "reason", None) or error.strerror or error or type(error).__name__)
     return found
 
 
@@ -34,24 +37,29 @@ def _shake(
     """TLS 1.3 servers judge the client after it is done: only the next read shows an alert, or that none came."""
     context = _context(target, canary)
     plain = socket.create_connection((target["host"], target["port"]), asked["timeout"])
-    shaken = False
-    with (
-        plain,
-        context.wrap_socket(
-            plain, server_hostname=target["sni"] or None, do_handshake_on_connect=False
-        ) as tls,
-    ):
-        try:
-            tls.do_handshake()
-            shaken = True
-            found["leaf"] = base64.b64encode(tls.getpeercert(binary_form=True) or b"").decode()
-            tls.settimeout(asked["patience"])
-            return True if tls.recv(1) else None
-        except ssl.SSLError as error:
-            found["why"] = str(error.reason or type(error).__name__)
-            return False if "ALERT" in found["why"] else None
-        except TimeoutError:
-            return True if shaken else None
+    with plain:
+        shown = target["sni"] or None
+        with context.wrap_socket(plain, server_hostname=shown, do_handshake_on_connect=False) as tls:
+            try:
+                tls.do_handshake()
+                found["leaf"] = base64.b64encode(tls.getpeercert(binary_form=True) or b"").decode()
+                return _silence(tls, asked["patience"], found)
+            except ssl.SSLError as error:
+                if str(error.reason).endswith(REFUSED):
+                    return False
+                raise
+
+
+def _silence(tls: ssl.SSLSocket, patience: float, found: dict[str, Any]) -> Any:
+    """True if nothing, or data, comes after the handshake; one that hangs up has said neither yes nor no."""
+    tls.settimeout(patience)
+    try:
+        if tls.recv(1):
+            return True
+    except TimeoutError:
+        return True
+    found["why"] = "hung up after the handshake"
+    return None
 
 
 def _context(target: dict[str, Any], canary: dict[str, Any]) -> ssl.SSLContext:
@@ -72,13 +80,14 @@ def _context(target: dict[str, Any], canary: dict[str, Any]) -> ssl.SSLContext:
 
 
 def answer(asked: dict[str, Any]) -> list[list[dict[str, Any]]]:
-    """For each target one answer for each canary, in their order."""
-    asks = [(target, canary) for target in asked["targets"] for canary in asked["canaries"]]
+    """For each target one answer for each canary, in their order, and at last one for the stranger's certificate."""
+    canaries = [*asked["canaries"], asked["stranger"]]
+    asks = [(target, canary) for target in asked["targets"] for canary in canaries]
     if not asks:
-        return [[] for _ in asked["targets"]]
+        return []
     with ThreadPoolExecutor(min(AT_ONCE, len(asks))) as pool:
         answers = list(pool.map(lambda pair: look(asked, *pair), asks))
-    each = len(asked["canaries"])
+    each = len(canaries)
     return [answers[at : at + each] for at in range(0, len(answers), each)]
 
 

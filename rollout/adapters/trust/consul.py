@@ -52,7 +52,7 @@ class ConsulTrust:
 
     def sight(self, node: str | None = None) -> Sighting:
         declared = self.declared()
-        parties = self.proxies.seen(node, self.keys.canaries(), self.keys.issuers())
+        parties = self.proxies.seen(node, self.keys)
         return Sighting(declared.published, declared.signer, (), parties, self.keys.anchors())
 
     def hand_over(self, trusts: tuple[int, ...], signer: Signer) -> bool:

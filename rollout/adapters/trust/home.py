@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
+from pki.bundle import to_pem
 from pki.errors import PkiError
 from pki.fingerprint import fingerprint
 from pki.home import Generation, IssuerMaterial, PkiHome
+from pki.material import key_pem
+from pki.mint import Subject, mint_issuer, mint_leaf, mint_trust_anchor
 from pki.profile import Identity
 from pki.rotation.sighting import Authority, Fingerprint
 from rollout.adapters.trust.census import Canary, KnownIssuer
@@ -95,6 +98,15 @@ class MeshKeys:
         with spoken(self.mesh):
             chain, key = self.home.canary(generation.number, CANARY, self.now(), CANARY_LIFE)
         yield Canary(fingerprint(generation.anchor), chain, key.decode("ascii"))
+
+    def stranger(self) -> Canary:
+        """Of a root that is made here and trusted by nobody, and forgotten at once."""
+        now, own = self.now(), self.home.profile
+        anchor = mint_trust_anchor(Subject("nobody's root", 0), 3 * CANARY_LIFE, now=now)
+        issuer = mint_issuer(Subject("nobody's issuer", 0, 0), anchor, 2 * CANARY_LIFE, now=now)
+        leaf = mint_leaf(own, CANARY, issuer, CANARY_LIFE, now=now)
+        chain = to_pem([leaf.certificate, issuer.certificate])
+        return Canary("", chain, key_pem(leaf.key).decode("ascii"))
 
     def issuers(self) -> tuple[KnownIssuer, ...]:
         found = []

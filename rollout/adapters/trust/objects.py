@@ -58,7 +58,7 @@ class KubeTrust:
     def sight(self, node: str | None = None) -> Sighting:
         declared = self.declared()
         copies = self._copies() if node is None else ()
-        parties = self.proxies.seen(node, self.keys.canaries(), self.keys.issuers())
+        parties = self.proxies.seen(node, self.keys)
         return Sighting(declared.published, declared.signer, copies, parties, self.keys.anchors())
 
     def hand_over(self, trusts: tuple[int, ...], signer: Signer) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pki.rotation.sighting import Party
 from rollout.adapters.kube.api import KubeApi
 from rollout.adapters.kube.cluster import KubeCluster
-from rollout.adapters.trust.census import Canary, Census, KnownIssuer
+from rollout.adapters.trust.census import Census
 from rollout.adapters.trust.envoy import Envoy
+from rollout.adapters.trust.home import MeshKeys
 from rollout.adapters.trust.members import members
 from rollout.model.role import SubjectRole
 from rollout.model.site import Mesh, Site
@@ -17,8 +18,8 @@ from rollout.model.site import Mesh, Site
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """``envoys``: a proxy that shows no leaf (a gateway, a sidecar whose port takes plain text) is an Envoy that can be
-    asked what it holds."""
+    """``envoys``: a proxy that answers no handshake (a gateway, a sidecar whose port takes plain text or lets its
+    application's own TLS through) is an Envoy that can be asked what it holds."""
 
     site: Site
     roles: Mapping[str, SubjectRole]
@@ -28,16 +29,12 @@ class Proxies:
     census: Census
     envoys: bool = False
 
-    def seen(
-        self, node: str | None, canaries: Sequence[Canary], issuers: Sequence[KnownIssuer]
-    ) -> tuple[Party, ...]:
-        api = self.api()
+    def seen(self, node: str | None, keys: MeshKeys) -> tuple[Party, ...]:
+        api, issuers = self.api(), keys.issuers()
         found = members(self.site, self.roles, self.mesh, api, node)
-        shaken = self.census.take([m for m in found if m.port], canaries, issuers)
+        shaken = self.census.take([m for m in found if m.port], keys.canaries(), keys.stranger(), issuers)
         names = {(member.namespace, member.name): member for member in found}
-        told = {
-            (p.namespace, p.name): p for p in shaken if p.leaf is not None or p.held_by or not self.envoys
-        }
+        told = {(p.namespace, p.name): p for p in shaken if _answered(p) or p.held_by or not self.envoys}
         if self.envoys:
             envoy = Envoy(api, self.census.racks)
             for name in names.keys() - told.keys():
@@ -53,3 +50,7 @@ class Proxies:
             if each.component == party.held_by and not each.terminating:
                 self.cluster.delete_pod(each.namespace, each.pod)
         return True
+
+
+def _answered(party: Party) -> bool:
+    return party.leaf is not None and party.trusts is not None
