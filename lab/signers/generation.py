@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
-from pki.authority import Authority, Subject, mint_issuer, mint_trust_anchor
+from pki.mint import Authority, Subject, mint_issuer, mint_trust_anchor
 
 __all__ = ["Authority", "Generation", "mint"]
 
