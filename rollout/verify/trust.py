@@ -93,10 +93,14 @@ class Trust:
         mesh.minted.add(_signer(step))
 
     def _hand_over(self, step: Step, mesh: Mesh) -> None:
-        _clocked(step)
         trusts, signer, untrusts = _trusts(step), _signer(step), tuple(step.effect["untrusts"])
         if signer[0] not in trusts:
             refute(SWITCH, f"{_name(signer)} signs and its anchor is not in the bundle", step=step.key)
+        if self.bringup:
+            _first(step, mesh)
+            mesh.told, mesh.signer, mesh.spoken = trusts, signer, True
+            return
+        _clocked(step)
         if mesh.spoken:
             _next(step, mesh, trusts, signer)
         elif untrusts:
@@ -105,8 +109,7 @@ class Trust:
             _begins(step, mesh, trusts, signer)
         else:
             _minted(step, signer in mesh.minted)
-            if not self.bringup:
-                _trusted(step, mesh, trusts)
+            _trusted(step, mesh, trusts)
         _says(step, mesh, trusts, untrusts)
         mesh.leaves = mesh.leaves if untrusts else None
         mesh.told, mesh.signer, mesh.trusted = trusts, signer, None
@@ -175,6 +178,12 @@ class Trust:
             text = f"it waits for leaves of {_name(_signer(step))}, and {_name(mesh.signer)} signs"
             refute(FOLLOW, text, step=step.key)
         mesh.leaves = mesh.signer
+
+
+def _first(step: Step, mesh: Mesh) -> None:
+    """A bringup says once what the mesh shall trust, before anybody is there to be cut off: it takes nothing out."""
+    if mesh.spoken or step.effect["untrusts"]:
+        refute(ONE, "a bringup hands trust over once, and takes none away", step=step.key)
 
 
 def _next(step: Step, mesh: Mesh, trusts: Trusts, signer: Signer) -> None:

@@ -13,15 +13,19 @@ from typing import Any
 
 import pytest
 
+from rollout.engine.course import handed
+from rollout.engine.observe import observe
 from rollout.model.rekey import AwaitLeaves, AwaitTrust, HandOver
+from rollout.planner.bringup import plan_bringup
 from rollout.planner.codec import dump
+from rollout.planner.request import asked
 from rollout.verify.check import check
 from rollout.verify.data import Rules, read_rules
 from rollout.verify.document import content_hash, steps_of
 from rollout.verify.finding import Counterexample
 from rollout.verify.trust import Trust
 from tests.unit.fake_trust import anchor
-from tests.unit.trust_scenes import EVERY, SCENES, WITH_ISSUERS, before
+from tests.unit.trust_scenes import EVERY, SCENES, WITH_ISSUERS, before, handovers
 
 Document = dict[str, Any]
 Row = tuple[list[dict[str, Any]], int]
@@ -202,17 +206,18 @@ def test_the_naive_swap_is_refuted_however_it_is_written() -> None:
         assert refuted(document).rule.startswith("VERIFY-TRUST-")
 
 
-def test_a_bringup_hands_over_its_first_generation_once_it_is_minted() -> None:
+def test_a_bringup_hands_over_once_and_takes_nothing_out() -> None:
     document = json.loads(text("istio"))
-    made = {step.do: step for step in steps_of(document) if step.do in CHANGES}
-    told = {**made["HandOver"].effect, "trusts": [1], "untrusts": []}
-    told["signer"] = {"generation": 1, "issuer": 1}
-    first = replace(made["MintAuthority"], effect={**made["MintAuthority"].effect, "signer": told["signer"]})
-    steps = [first, replace(made["HandOver"], effect=told)]
+    told = next(step for step in steps_of(document) if step.do == "HandOver")
+    first = replace(told, gates=frozenset(), effect={**told.effect, "trusts": [1]})
+    removal = replace(first, effect={**first.effect, "untrusts": [2]})
+    astray = replace(first, effect={**first.effect, "trusts": [2]})
     for kind, some, rule in (
-        ("bringup", steps, None),
-        ("bringup", steps[1:], "VERIFY-TRUST-03"),
-        ("rotate", steps, "VERIFY-TRUST-01"),
+        ("bringup", [first], None),
+        ("bringup", [first, first], "VERIFY-TRUST-04"),
+        ("bringup", [removal], "VERIFY-TRUST-04"),
+        ("bringup", [astray], "VERIFY-TRUST-01"),
+        ("rotate", [first], "VERIFY-GATE-01"),
     ):
         trust = Trust(kind, document["proof"]["start"])
         try:
@@ -223,3 +228,13 @@ def test_a_bringup_hands_over_its_first_generation_once_it_is_minted() -> None:
         except Counterexample as caught:
             found = caught.rule
         assert found == rule
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_bringup_of_ours_that_hands_trust_over_is_verified(name: str) -> None:
+    stage = SCENES[name].build()
+    live = stage.world
+    request = replace(asked(live.site, observe(live), live.roles), trust=handed(live))
+    plan = plan_bringup(request)
+    assert [h.trusts for h in handovers(plan)] == [(1,)]
+    assert verified(dump(plan))["steps"] > 5
