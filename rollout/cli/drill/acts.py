@@ -12,7 +12,7 @@ from rollout.cli.drill.faults import HOLDS_SOON, Fault, NoFault
 from rollout.cli.drill.naive import swap
 from rollout.cli.drill.rotation import Timeline, carry_out, planned, sign
 from rollout.cli.drill.score import DrillScore
-from rollout.cli.drill.site import drill_site
+from rollout.cli.drill.site import Berth, drill_site
 from rollout.cli.drill.stage import DrillStage, Say, staged
 from rollout.engine.outcome import RunOutcome, Word
 from rollout.errors import StepFailed
@@ -25,12 +25,19 @@ AFTER = 3.0
 
 
 def play(
-    kind: MeshKind, say: Say, fault: Fault | None = None, *, naive: bool = True, keep: bool = False
+    kind: MeshKind,
+    say: Say,
+    fault: Fault | None = None,
+    *,
+    berth: Berth,
+    naive: bool = True,
+    keep: bool = False,
 ) -> DrillScore:
     """Raises StepFailed where the rotation does not end as the fault (or its absence) says it must."""
-    with drill_site(kind, keep=keep, impatient=fault is not None and fault.name in HOLDS_SOON) as drill:
+    fault = fault or NoFault()
+    with drill_site(kind, berth, keep=keep, impatient=fault.name in HOLDS_SOON) as drill:
         stage = staged(drill, say)
-        score = _rotated(stage, fault or NoFault(), say)
+        score = _rotated(stage, fault, say)
         if naive:
             say("negative control: a new root in one step, signer and trust together")
             score = _with_naive(score, _naive(stage))
@@ -41,16 +48,25 @@ def _rotated(stage: DrillStage, fault: Fault, say: Say) -> DrillScore:
     time.sleep(WARM)
     since, began = time.time(), time.monotonic()
     timeline, lowest = Timeline(), LowestInRib()
+    troubles: list[Exception] = []
     fault.before(stage)
+    asked = time.monotonic()
     course, plan = planned(stage)
+    timeline.preflight = time.monotonic() - asked
     sign(stage, plan)
 
     def watch(event: Event) -> None:
+        """What goes wrong here would be swallowed by the engine, for which it is somebody else's."""
         timeline.watch(event)
         lowest.observe(event)
-        fault.during(stage, event)
+        try:
+            fault.during(stage, event)
+        except Exception as error:
+            troubles.append(error)
 
     outcome = fault.run(stage, plan, watch) or carry_out(stage, plan, watch)
+    for trouble in troubles:
+        raise trouble
     _require_done(fault.after(stage, outcome, watch))
     seconds = time.monotonic() - began
     time.sleep(AFTER)

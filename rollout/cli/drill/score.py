@@ -29,7 +29,28 @@ class DrillScore:
     fault: Mapping[str, object] | None = None
     harmed: bool = False
 
+    @property
+    def badness(self) -> tuple[float, ...]:
+        """The greater, the worse: for the one of several drills that is shown."""
+        window = self.good.error_window_ms.longest
+        return (len(self.broken_promises()), self.good.failed, window, self.seconds)
+
+    def printed(self) -> dict[str, Any]:
+        """What ``-o json`` promises, and no more; the history has all of it."""
+        whole = self.document()
+        naive = whole["naive"]
+        return {
+            "mesh": self.mesh,
+            "handshakes": {key: whole["handshakes"][key] for key in ("tried", "failed")},
+            "error_window_ms": {key: whole["error_window_ms"][key] for key in ("longest", "by_rack")},
+            "naive": naive and {key: naive[key] for key in ("failed", "error_window_ms")},
+            "phases": whole["phases"],
+            "seconds": whole["seconds"],
+            "old_root": whole["old_root"],
+        }
+
     def document(self) -> dict[str, Any]:
+        """All of it, for the history."""
         windows = self.good.error_window_ms
         naive = self.naive
         return {
@@ -59,6 +80,7 @@ class DrillScore:
             "old_root": {"live_leaves": self.old_root_leaves},
             "proxies": {"seen": self.proxies},
             "fault": dict(self.fault) if self.fault else None,
+            "harmed": self.harmed,
             "gateways": {"total": self.gateways_total, "min_in_rib": self.gateways_min},
         }
 

@@ -65,9 +65,9 @@ def staged(drill: DrillSite, say: Say) -> DrillStage:
     say(f"bringing {stage.mesh} up with its first generation")
     _mesh_up(stage)
     _apply(stage, f"pairs-{stage.mesh}.yaml")
-    _await(lambda: _pairs(stage), "the pairs of the drill")
-    _await(lambda: _shaking(stage), "handshakes between all pairs")
-    _await(lambda: _one_root(stage), "one root alone in the mesh")
+    await_true(lambda: _pairs(stage), "the pairs of the drill")
+    await_true(lambda: _shaking(stage), "handshakes between all pairs")
+    await_true(lambda: _one_root(stage), "one root alone in the mesh")
     return stage
 
 
@@ -80,17 +80,17 @@ def _mesh_up(stage: DrillStage) -> None:
             _hosts(stage)
             stage.trust.hand_over((1,), FIRST)
             _apply(stage, "linkerd.yaml")
-            _await(stage.trust.control_plane_lacks, "Linkerd's control plane")
+            await_true(stage.trust.control_plane_lacks, "Linkerd's control plane")
         case _:
             _hosts(stage)
             _apply(stage, "consul.yaml")
-            _await(lambda: _configured(stage), "Consul's Connect CA")
+            await_true(lambda: _configured(stage), "Consul's Connect CA")
 
 
 def _hosts(stage: DrillStage) -> None:
     """Kernel and clock as the site says: a rotation asks the clocks before anything else."""
     stage.world.hosts.configure(stage.site.nodes, dry_run=False)
-    _await(lambda: _clocks(stage), "the nodes' clocks")
+    await_true(lambda: _clocks(stage), "the nodes' clocks")
 
 
 def _clocks(stage: DrillStage) -> str | None:
@@ -140,7 +140,7 @@ def _one_root(stage: DrillStage) -> str | None:
     return None if len(published) == 1 else f"{len(published)} roots are published"
 
 
-def _await(look: Callable[[], str | None], what: str) -> None:
+def await_true(look: Callable[[], str | None], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
