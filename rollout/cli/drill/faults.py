@@ -155,26 +155,31 @@ class DyingSigner(NoFault):
 
 @dataclass(slots=True)
 class FullConntrack(Holding):
-    """One node's connection table is nearly full. SIMULATED: its limit is lowered; namespaces share the kernel's."""
+    """The connection table of the first node to leave is 95 % full. SIMULATED: its limit is lowered to that; namespaces
+    share the kernel's."""
 
     name: str = "full-conntrack"
     meshes: frozenset[MeshKind] = WALKED
     check: str = "CONNTRACK-ROOM"
+    node: str = ""
     limit: str = ""
 
-    def before(self, stage: DrillStage) -> None:
+    def during(self, stage: DrillStage, event: Event) -> None:
+        """At the first node that is to leave: the step has begun, and its gates are asked next."""
+        if self.node or not isinstance(event, StepStarted) or self.check not in event.step.gates:
+            return
+        self.node = event.step.node or ""
         self.limit = self._sysctl(stage, "-n", _MAX)
         used = int(self._sysctl(stage, "-n", _COUNT))
-        self._sysctl(stage, "-q", "-w", f"{_MAX}={max(used, 10)}")
+        self._sysctl(stage, "-q", "-w", f"{_MAX}={used * 20 // 19 + 1}")
 
     def mend(self, stage: DrillStage) -> None:
         self._sysctl(stage, "-q", "-w", f"{_MAX}={self.limit}")
 
     def _sysctl(self, stage: DrillStage, *words: str) -> str:
-        node = stage.site.nodes[0].name
-        found = stage.world.commands.run(node, ("sysctl", *words))
+        found = stage.world.commands.run(self.node, ("sysctl", *words))
         if found.exit_code:
-            raise StepFailed(f"sysctl failed: {found.output}", where=node)
+            raise StepFailed(f"sysctl failed: {found.output}", where=self.node)
         return found.output.strip()
 
 
