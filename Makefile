@@ -1,5 +1,5 @@
 # rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
-.PHONY: help demo demo-real test e2e bench bench-real chaos crash lint lab-up lab-down helm clean venv lab-tools tools contract
+.PHONY: help demo demo-real test e2e bench bench-real chaos crash drills lint lab-up lab-down helm clean venv lab-tools tools contract
 
 PYTHON ?= python3
 SITE ?= inventory/lab
@@ -63,6 +63,9 @@ bench-real: venv ## our drain beside kubectl's on 1,000 real (KWOK) nodes (needs
 
 crash: lab-tools ## kill -9 at every journal boundary of an upgrade on the lab, and count (ARGS=--once is the short form)
 	@.venv/bin/python -m tests.crash $(ARGS)
+
+drills: lab-tools ## a root rotated under handshakes: each mesh three times, then with every fault (an hour; ARGS="--only istio/crash", --write)
+	@.venv/bin/python -m tests.drills $(ARGS)
 
 chaos: venv ## a hundred simulated upgrades, one failure each: the table of what came of them (ARGS="RUNS FIRST_SEED")
 	@.venv/bin/python -m tests.chaos $(ARGS)
