@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 HEAD = """# Rotation drills, as they went
@@ -49,6 +50,14 @@ class Drilled:
     entry: dict[str, Any] | None
     said: str = ""
     left: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, line: str) -> Drilled:
+        raw = json.loads(line)
+        return cls(**{**raw, "case": Case(**raw["case"])})
 
     @property
     def kept(self) -> bool:
