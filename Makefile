@@ -4,7 +4,7 @@
 PYTHON ?= python3
 SITE ?= inventory/lab
 ARGS ?=
-E2E_TOOLS = kube-1.35 etcd kwok metallb metallb-0.15 istio-1.30 istio-1.31 helm-4 helm-3 gobgp
+E2E_TOOLS = kube-1.35 etcd kwok metallb metallb-0.15 istio-1.30 istio-1.31 istiod-1.31 consul helm-4 helm-3 gobgp
 export PYTHON
 
 help: ## list the targets
@@ -20,7 +20,7 @@ demo: lab-tools ## bare racks to serving traffic, then a mesh upgrade that loses
 test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 	@scripts/run-tests $(ARGS)
 
-e2e: lab-tools ## upstream's own programs: contract, 1,000 KWOK nodes, charts, MetalLB in the lab (ARGS=tests/e2e/charts)
+e2e: lab-tools ## upstream's own programs: contract, 1,000 KWOK nodes, charts, signers, MetalLB in the lab (ARGS=tests/e2e/charts)
 	@.venv/bin/python scripts/get-tools.py $(E2E_TOOLS)
 	@scripts/run-e2e $(ARGS)
 

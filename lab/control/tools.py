@@ -93,6 +93,12 @@ def _istio(minor: str) -> Family:
     )
 
 
+def _istiod(minor: str) -> Family:
+    """Apart from the charts of the same pin, so that who wants those compiles nothing. It tells no version."""
+    package = "istio.io/istio/pilot/cmd/pilot-discovery"
+    return Family(f"istiod-{minor}", "istio.io/istio", programs=(Program("pilot-discovery", package, ()),))
+
+
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
@@ -124,6 +130,13 @@ FAMILIES: Mapping[str, Family] = {
                 Program("gobgpd", "github.com/osrg/gobgp/v4/cmd/gobgpd"),
                 Program("gobgp", "github.com/osrg/gobgp/v4/cmd/gobgp"),
             ),
+        ),
+        _istiod("1.31"),
+        Family(
+            "consul",
+            "github.com/hashicorp/consul",
+            r"Consul v1\.14\.",
+            (Program("consul", "github.com/hashicorp/consul", ("version",)),),
         ),
         _kube("1.36"),
         _kube("1.34"),

@@ -59,6 +59,12 @@ def next_configuration(now: dict[str, Any], root: IssuerMaterial) -> dict[str, A
             where="Connect CA",
             hint="set LeafCertTTL below 84h, wait until every leaf is renewed, then rotate",
         )
+    if config.get("CSRMaxPerSecond") == 0 and not config.get("CSRMaxConcurrent"):
+        raise PkiError(
+            "it signs without a limit (CSRMaxPerSecond and CSRMaxConcurrent are 0): every leaf is asked for at once",
+            where="Connect CA",
+            hint="set CSRMaxPerSecond (50 is Consul's default), then rotate",
+        )
     config |= {"PrivateKey": root.key_pem.decode("ascii"), "RootCert": root.chain_pem}
     return {"Provider": PROVIDER, "Config": config, "ForceWithoutCrossSigning": False}
 

@@ -32,6 +32,12 @@ REDIRECTED = ("ambient.istio.io/redirection", "enabled")
 
 PEERS = ("istio-peer-exchange", "istio")
 
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+WEBHOOKS = (
+    f"{_ADMISSION}/mutatingwebhookconfigurations?labelSelector=app=sidecar-injector",
+    f"{_ADMISSION}/validatingwebhookconfigurations?labelSelector=app=istiod",
+)
+
 LATE_LEAVES = (
     "istio: changing the signer pushes nothing; a leaf that is not renewed by a restart stays the old issuer's for "
     "half of its life [istio security/pkg/nodeagent/cache]"
@@ -75,8 +81,9 @@ class IstioTrust:
 
     @property
     def copies_at(self) -> tuple[str, ...]:
-        """istiod writes one ConfigMap into every namespace; sidecars verify istiod itself by it."""
-        return (f"/api/v1/configmaps?fieldSelector=metadata.name={COPY}",)
+        """istiod writes one ConfigMap into every namespace, by which sidecars verify istiod itself, and its own bundle
+        into its webhooks, by which the API server does (one that is left behind: istio#60446, #61779)."""
+        return (f"/api/v1/configmaps?fieldSelector=metadata.name={COPY}", *WEBHOOKS)
 
     def told(self, found: Found) -> Told:
         secret = found[self._path]
@@ -91,7 +98,9 @@ class IstioTrust:
         return Told(bundle, own[0] if own else None)
 
     def copies(self, found: Found) -> tuple[PublishedCopy, ...]:
-        return tuple(_copies(found[self.copies_at[0]]))
+        maps, *webhooks = (found[path] for path in self.copies_at)
+        hooks = (copy for listed in webhooks for copy in _webhooks(listed, self.namespace))
+        return (*_copies(maps), *hooks)
 
     def objects(
         self, bundle: Iterable[x509.Certificate], issuer: x509.Certificate, material: IssuerMaterial
@@ -115,3 +124,17 @@ def _copies(listed: Json | None) -> Iterator[PublishedCopy]:
     for item in (listed or {}).get("items") or ():
         where = f"ConfigMap {item['metadata']['namespace']}/{COPY}"
         yield PublishedCopy(where, certificates((item.get("data") or {}).get(ROOT) or "", where))
+
+
+def _webhooks(listed: Json | None, namespace: str) -> Iterator[PublishedCopy]:
+    """One copy for each configuration that calls this istiod; an empty caBundle is the API server's own roots."""
+    for item in (listed or {}).get("items") or ():
+        where = f"webhooks {item['metadata']['name']}"
+        found: dict[x509.Certificate, None] = {}
+        for hook in item.get("webhooks") or ():
+            service = (hook.get("clientConfig") or {}).get("service") or {}
+            text = decoded({"data": hook.get("clientConfig") or {}}, "caBundle")
+            if service.get("namespace") == namespace and text.strip():
+                found |= dict.fromkeys(certificates(text, f"{where}: {hook.get('name')}"))
+        if found:
+            yield PublishedCopy(where, tuple(found))

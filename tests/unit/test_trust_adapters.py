@@ -139,7 +139,7 @@ def test_a_forbidden_read_is_told_apart_from_nothing_there(tmp_path: Path) -> No
 def test_a_node_is_looked_at_without_the_copies_and_the_mesh_with_them(tmp_path: Path) -> None:
     trust, objects = trust_of("istio", tmp_path)
     trust.hand_over((1, 2), OLD)
-    (copies,) = trust.hand.copies_at
+    copies = trust.hand.copies_at[0]
     objects.found[copies] = {"items": [{"metadata": {"namespace": "shop"}, "data": {}}]}
     whole, one = trust.sight(), trust.sight("n2")
     assert [c.where for c in whole.copies] == ["ConfigMap shop/istio-ca-root-cert"]

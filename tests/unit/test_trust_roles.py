@@ -4,6 +4,7 @@ to nobody."""
 from __future__ import annotations
 
 import base64
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -131,15 +132,38 @@ def test_every_copy_of_istios_bundle_is_looked_at(minted: Minted) -> None:
         data = {"root-cert.pem": to_pem([minted[n][0] for n in trusts])}
         return {"metadata": {"name": "istio-ca-root-cert", "namespace": namespace}, "data": data}
 
-    (path,) = ISTIO.copies_at
+    def webhooks(name: str, namespace: str, *trusts: int) -> dict[str, Any]:
+        bundle = b64encode(to_pem([minted[n][0] for n in trusts]).encode()).decode()
+        client = {"service": {"name": "istiod", "namespace": namespace}, "caBundle": bundle}
+        hooks = [{"name": "object", "clientConfig": client}, {"name": "namespace", "clientConfig": client}]
+        return {"metadata": {"name": name}, "webhooks": hooks}
+
+    maps, mutating, validating = ISTIO.copies_at
+    injectors = [webhooks("injector", "istio-system", 1, 2), webhooks("elsewhere", "other", 1)]
     found = ISTIO.copies(
-        {path: {"items": [copy("shop", 1, 2), copy("pay", 1), {"metadata": {"namespace": "new"}}]}}
+        {
+            maps: {"items": [copy("shop", 1, 2), copy("pay", 1), {"metadata": {"namespace": "new"}}]},
+            mutating: {"items": [*injectors, webhooks("unpatched", "istio-system")]},
+            validating: None,
+        }
     )
     assert [(c.where, len(c.bundle)) for c in found] == [
         ("ConfigMap shop/istio-ca-root-cert", 2),
         ("ConfigMap pay/istio-ca-root-cert", 1),
         ("ConfigMap new/istio-ca-root-cert", 0),
+        ("webhooks injector", 2),
     ]
+
+
+def test_a_consul_that_signs_without_a_limit_is_not_rotated() -> None:
+    root = IssuerMaterial("chain", b"key")
+    with pytest.raises(PkiError, match="without a limit"):
+        next_configuration({"Provider": "consul", "Config": {"CSRMaxPerSecond": 0}}, root)
+    paced = {"Provider": "consul", "Config": {"CSRMaxPerSecond": 0, "CSRMaxConcurrent": 2}}
+    assert next_configuration(paced, root)["Config"]["CSRMaxConcurrent"] == 2
+
+
+def test_linkerd_keeps_no_further_copies() -> None:
     assert LINKERD.copies({}) == ()
 
 

@@ -26,8 +26,8 @@ def decode(body: bytes) -> Obj:
     """
     if not body.startswith(MAGIC):
         raise BadRequest("not a Kubernetes protobuf body: the k8s magic is missing")
-    envelope = dict(_wire(body[len(MAGIC) :]))
-    meta = dict(_wire(_bytes(envelope.get(1, b""))))
+    envelope = dict(wire(body[len(MAGIC) :]))
+    meta = dict(wire(_bytes(envelope.get(1, b""))))
     api_version, kind = _bytes(meta.get(1, b"")).decode(), _bytes(meta.get(2, b"")).decode()
     raw = _bytes(envelope.get(2, b""))
     if envelope.get(4, b"") == b"application/json":
@@ -46,7 +46,7 @@ def _known(name: str) -> Message:
     return found
 
 
-def _wire(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def wire(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """(field number, value) pairs; varints as int, everything with a length as bytes."""
     at = 0
     while at < len(data):
@@ -79,14 +79,14 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _message(message: Message, name: str, data: bytes) -> Obj:
     found: Obj = {}
-    for number, raw in _wire(data):
+    for number, raw in wire(data):
         field = message.get(number)
         if field is None:
             raise UnsupportedMediaType(f"protobuf field {number} of {name} is not decoded here: send JSON")
         if field.type == "skip":
             continue
         if field.mapped:
-            pair = dict(_wire(_bytes(raw)))
+            pair = dict(wire(_bytes(raw)))
             key = _bytes(pair.get(1, b"")).decode()
             found.setdefault(field.name, {})[key] = _value(field, pair.get(2, b""))
         elif field.repeated:
@@ -115,18 +115,18 @@ def _value(field: Field, raw: int | bytes) -> Any:
         case "time" | "microtime":
             return _time(_bytes(raw), micro=field.type == "microtime")
         case "raw":
-            return json.loads(_bytes(dict(_wire(_bytes(raw))).get(1, b"{}")))
+            return json.loads(_bytes(dict(wire(_bytes(raw))).get(1, b"{}")))
         case "quantity":
-            return _bytes(dict(_wire(_bytes(raw))).get(1, b"")).decode()
+            return _bytes(dict(wire(_bytes(raw))).get(1, b"")).decode()
         case "intorstring":
-            parts = dict(_wire(_bytes(raw)))
+            parts = dict(wire(_bytes(raw)))
             return _bytes(parts.get(3, b"")).decode() if parts.get(1) else _signed(parts.get(2, 0))
         case name:
             return _message(_known(name), name, _bytes(raw))
 
 
 def _time(data: bytes, *, micro: bool) -> str | None:
-    parts = dict(_wire(data))
+    parts = dict(wire(data))
     if 1 not in parts:
         return None
     nanos = _signed(parts.get(2, 0))

@@ -100,7 +100,7 @@ class StuckPod(Holding):
 
 @dataclass(slots=True)
 class TamperedTrust(Holding):
-    """In mid-drain the old root is taken out of one verifier by hand: old leaves of its peers are refused from then on."""
+    """In mid-drain the old root is taken out of one verifier by hand: it refuses its peers' old leaves from then on."""
 
     name: str = "tampered-trust"
     harms: bool = True
