@@ -53,9 +53,10 @@ ELSEWHERE = frozenset(
         "PLAN-VERSION-03",
         "PLAN-TRUST-01",
         "PLAN-TRUST-03",
+        "PLAN-TRUST-04",
     }
 )
-"""Not asked while an upgrade is planned: of plan files, of ``apply``, of a bringup, of a rotation (test_rotate_*.py)."""
+"""Not asked while an upgrade is planned: of plan files, of ``apply``, of a bringup, of a rotation."""
 
 
 def require_sound(plan: Plan, rules: Rules = RULES) -> None:
