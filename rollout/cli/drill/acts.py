@@ -13,9 +13,7 @@ from rollout.cli.drill.naive import swap
 from rollout.cli.drill.rotation import Timeline, carry_out, planned, sign
 from rollout.cli.drill.score import DrillScore
 from rollout.cli.drill.site import Berth, drill_site
-from rollout.cli.drill.stage import DrillStage, Say, staged
-from rollout.engine.outcome import RunOutcome, Word
-from rollout.errors import StepFailed
+from rollout.cli.drill.stage import DrillStage, Say, require_done, staged
 from rollout.model.event import Event
 from rollout.model.site import MeshKind
 
@@ -67,7 +65,7 @@ def _rotated(stage: DrillStage, fault: Fault, say: Say) -> DrillScore:
     outcome = fault.run(stage, plan, watch) or carry_out(stage, plan, watch)
     for trouble in troubles:
         raise trouble
-    _require_done(fault.after(stage, outcome, watch))
+    require_done(fault.after(stage, outcome, watch), "rotation")
     seconds = time.monotonic() - began
     time.sleep(AFTER)
     until = time.time()
@@ -92,13 +90,6 @@ def _rotated(stage: DrillStage, fault: Fault, say: Say) -> DrillScore:
         fault=fault.document() if fault.name else None,
         harmed=fault.harms,
     )
-
-
-def _require_done(outcome: RunOutcome) -> None:
-    if outcome.word is Word.INTERRUPTED:
-        raise KeyboardInterrupt
-    if outcome.word is not Word.DONE:
-        raise StepFailed(f"the rotation ended as {outcome.word}: {outcome.detail}", where="drill")
 
 
 def _naive(stage: DrillStage) -> Handshakes:

@@ -14,11 +14,12 @@ from lab.mesh.tally import Handshakes, tally
 from rollout.checks.catalogue import catalogue
 from rollout.cli.demo.stage import ECHO_APP
 from rollout.cli.drill.site import APPS, PAIRS, DrillSite
+from rollout.cli.progress import Progress
 from rollout.cli.world import build_world
 from rollout.engine.check import check_site
 from rollout.engine.course import handed
 from rollout.engine.observe import observe
-from rollout.engine.outcome import Word
+from rollout.engine.outcome import RunOutcome, Word
 from rollout.engine.ports import World
 from rollout.engine.run import apply
 from rollout.engine.trust import MeshTrust
@@ -67,6 +68,8 @@ def staged(drill: DrillSite, say: Say) -> DrillStage:
     _apply(stage, f"pairs-{stage.mesh}.yaml")
     await_true(lambda: _pairs(stage), "the pairs of the drill")
     await_true(lambda: _shaking(stage), "handshakes between all pairs")
+    if _one_root(stage) is not None:
+        say("waiting until the mesh has pruned the root that it began with")
     await_true(lambda: _one_root(stage), "one root alone in the mesh")
     return stage
 
@@ -103,9 +106,17 @@ def _bring_up(stage: DrillStage) -> None:
     world = stage.world
     book = rulebook(stage.site.folder)
     plan = plan_bringup(Request(stage.site, observe(world), world.roles, book, trust=handed(world)))
-    outcome = apply(world, plan)
+    with Progress(f"bringup of {stage.site.name}: {plan.steps} steps") as progress:
+        outcome = apply(world, plan, observer=progress.observe)
+    require_done(outcome, "bringup")
+
+
+def require_done(outcome: RunOutcome, what: str) -> None:
+    """Ctrl-C reaches a run as a request to stop; here it ends the drill."""
+    if outcome.word is Word.INTERRUPTED:
+        raise KeyboardInterrupt
     if outcome.word is not Word.DONE:
-        raise StepFailed(f"the bringup ended as {outcome.word}: {outcome.detail}", where="drill")
+        raise StepFailed(f"the {what} ended as {outcome.word}: {outcome.detail}", where="drill")
 
 
 def _configured(stage: DrillStage) -> str | None:
