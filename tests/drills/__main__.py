@@ -73,7 +73,7 @@ def cases(runs: int) -> Iterator[Case]:
 
 def drilled(case: Case) -> Drilled:
     with tempfile.TemporaryDirectory(prefix="rackroll-drills-") as folder:
-        drills = Drills(Path(folder))
+        drills = Drills(Path(folder), "drills", "127.82.")
         done = drills.rotate(*case.words, within=WITHIN)
         entries = drills.history()
         return Drilled(case, done.returncode, entries[-1] if entries else None, done.stderr, drills.left())

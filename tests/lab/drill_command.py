@@ -14,7 +14,6 @@ from typing import Any
 from lab.process import PROC
 from tests.lab.rackroll_command import ROOT
 
-NAME, LOOPBACK = "drilltest", "127.83."
 NETWORKS = Path("/run/netns")
 
 
@@ -23,17 +22,19 @@ class Drills:
     """``state`` is the XDG_STATE_HOME of all of them."""
 
     state: Path
+    name: str = "drilltest"
+    loopback: str = "127.83."
 
     @property
     def site(self) -> Path:
-        return self.state / "rackroll" / "drill" / "labs" / NAME
+        return self.state / "rackroll" / "drill" / "labs" / self.name
 
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "XDG_STATE_HOME": str(self.state), "NO_COLOR": "1"}
 
     def argv(self, *words: str) -> list[str]:
-        own = ("--name", NAME, "--loopback", LOOPBACK)
+        own = ("--name", self.name, "--loopback", self.loopback)
         return [sys.executable, "-m", "rollout.cli.main", "drill", "rotate", *words, *own, "-o", "json"]
 
     def start(self, log: Path, *words: str) -> subprocess.Popen[bytes]:
@@ -70,7 +71,7 @@ class Drills:
 
     def left(self) -> list[str]:
         """Namespaces of the lab, its folder, and processes that name that folder."""
-        found = [file.name for file in NETWORKS.glob(f"rr-{NAME}-*")]
+        found = [file.name for file in NETWORKS.glob(f"rr-{self.name}-*")]
         found += [str(self.site)] if self.site.exists() else []
         mark = str(self.site).encode()
         return found + [str(line) for line in _command_lines() if mark in line]
