@@ -111,6 +111,16 @@ class ConsulServer:
         return Leaf(tuple(chain), self.bundle(), key)
 
     @property
+    def port(self) -> int:
+        """Of its HTTP API, on loopback."""
+        return self._ports["http"]
+
+    @property
+    def token(self) -> str:
+        """The operator's. Never for a log."""
+        return self._root_token
+
+    @property
     def trust_domain(self) -> str:
         found = self._ask("GET", "/v1/connect/ca/roots", self._root_token)
         return str(found["TrustDomain"])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lab.signers.leaf import Leaf, Workload, key_pem, pem
+from lab.signers.leaf import Certificates, Leaf, Workload, key_pem, pem
 from lab.signers.signer import Source
 from rollout.errors import RackrollError
 
@@ -21,10 +21,15 @@ _PATIENCE = timedelta(seconds=120)
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How proxies of a mesh renew: at ``share`` of a leaf's life left to run, or every ``every`` when that is given."""
+    """How proxies of a mesh renew: at ``share`` of a leaf's life left to run, or every ``every`` when that is given.
+
+    ``pushed`` is where they hear of another bundle without asking: they renew at once for that (istio-agent with
+    PROXY_CONFIG_XDS_AGENT, which gets bundle and leaf anew).
+    """
 
     share: float = 0.5
     every: timedelta | None = None
+    pushed: Callable[[], Certificates] | None = None
 
     def due(self, leaf: Leaf, now: datetime) -> datetime:
         if self.every is not None:
@@ -51,6 +56,7 @@ class Proxy:
         self._source, self._manner = source, manner
         self._turn = threading.Lock()
         self._held: Held | None = None
+        self._ending = False
         self.refusals = 0
 
     @property
@@ -67,6 +73,10 @@ class Proxy:
         with self._turn:
             self._take(None)
 
+    def restart_soon(self) -> None:
+        """As an eviction is accepted: the next one takes its place once it has a leaf, and tries until it has."""
+        self._ending = True
+
     def renew(self) -> None:
         """A refusal is counted and tried again at the next look, while the old leaf stays in use."""
         with self._turn:
@@ -76,8 +86,26 @@ class Proxy:
                 self.refusals += 1
 
     def renew_if_due(self) -> None:
-        if datetime.now(UTC) >= self.held.due:
+        if self._ending:
+            self._begin_anew()
+        elif datetime.now(UTC) >= self.held.due or self._hears_of_another_bundle():
             self.renew()
+
+    def _begin_anew(self) -> None:
+        try:
+            self.start()
+        except RackrollError:
+            self.refusals += 1
+        else:
+            self._ending = False
+
+    def _hears_of_another_bundle(self) -> bool:
+        if self._manner.pushed is None:
+            return False
+        try:
+            return set(self._manner.pushed()) != set(self.leaf.roots)
+        except RackrollError:
+            return False
 
     def _take(self, held: Leaf | None) -> None:
         leaf = self._source.ask(self.workload, held)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lab.control.flags import LOOPBACK
 from lab.control.process import Running
 from lab.control.tools import find
-from lab.signers import objects, rpc
+from lab.signers import objects, rpc, volume
 from lab.signers.generation import Authority, Generation
 from lab.signers.leaf import Certificates, Leaf, Workload, key_pem, new_key, pem, request
 from lab.signers.signer import free_ports, launch, wait_for
@@ -36,15 +36,27 @@ _NAME = "istiod.istio-system.svc"
 
 
 class Istiod:
-    """One istiod beside the control plane that ``api`` and ``kubeconfig`` reach. It serves on loopback only."""
+    """One istiod beside the control plane that ``api`` and ``kubeconfig`` reach. It serves on loopback only.
 
-    def __init__(self, api: KubeApi, kubeconfig: Path, folder: Path, first: Generation) -> None:
+    ``first`` None: somebody has written its Secret already, and owns its fields. ``synced`` is how often its kubelet
+    looks, in seconds.
+    """
+
+    def __init__(
+        self,
+        api: KubeApi,
+        kubeconfig: Path,
+        folder: Path,
+        first: Generation | None = None,
+        synced: float = volume.EVERY,
+    ) -> None:
         self._api, self._kubeconfig, self._folder = api, kubeconfig, folder
         names = ("http", "https", "grpc", "secure", "monitoring")
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
-        objects.make_namespace(api, NAMESPACE)
-        self.write([first.root], first.issuer)
-        self._volume = Volume(api, objects.secret_path(NAMESPACE, SECRET), folder / "cacerts")
+        if first is not None:
+            objects.make_namespace(api, NAMESPACE)
+            self.write([first.root], first.issuer)
+        self._volume = Volume(api, objects.secret_path(NAMESPACE, SECRET), folder / "cacerts", synced)
         self._process: Running | None = None
 
     @property
@@ -64,9 +76,15 @@ class Istiod:
             self._process.stop()
         self._process = None
 
+    def kill(self) -> None:
+        """At once, with its leases unreleased."""
+        if self._process is not None:
+            self._process.kill()
+        self._process = None
+
     def restart(self) -> None:
-        self.wait_until("its Secret in its volume", self._volume.settled)
         self.stop()
+        self._volume.remount()
         self.start()
 
     def close(self) -> None:

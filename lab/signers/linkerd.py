@@ -43,14 +43,18 @@ exec "$@"
 
 
 class LinkerdIdentity:
-    """One identity controller beside the control plane that ``api`` and ``kubeconfig`` reach."""
+    """One identity controller beside the control plane that ``api`` and ``kubeconfig`` reach.
 
-    def __init__(self, api: KubeApi, kubeconfig: Path, folder: Path, first: Generation) -> None:
+    ``first`` None: somebody has written its objects already, and owns their fields.
+    """
+
+    def __init__(self, api: KubeApi, kubeconfig: Path, folder: Path, first: Generation | None = None) -> None:
         self._api, self._kubeconfig, self._folder = api, kubeconfig, folder
         self._port, self._admin = free_ports(2)
-        objects.make_namespace(api, NAMESPACE)
-        self.publish([first.root])
-        self.switch(first.issuer)
+        if first is not None:
+            objects.make_namespace(api, NAMESPACE)
+            self.publish([first.root])
+            self.switch(first.issuer)
         self._roots = Volume(api, objects.config_path(NAMESPACE, ROOTS), folder / "trust-roots")
         self._issuer = Volume(api, objects.secret_path(NAMESPACE, SECRET), folder / "issuer")
         self._process: Running | None = None
@@ -72,10 +76,9 @@ class LinkerdIdentity:
 
     def restart(self) -> None:
         """How the controller gets to know of new anchors."""
-        self.wait_until(
-            "bundle and issuer in its volumes", lambda: self._roots.settled() and self._issuer.settled()
-        )
         self.stop()
+        self._roots.remount()
+        self._issuer.remount()
         self.start()
 
     def close(self) -> None:

@@ -87,6 +87,11 @@ class Pairs:
             seconds = time.monotonic() - self._began
             return Tally(dict(self._whole), dict(self._failed), dict(self._why), seconds)
 
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Where each proxy serves, by its account; on loopback."""
+        return {server.proxy.workload.account: server.port for server in self._servers}
+
     def more(self, count: int) -> None:
         """Returns when every pair has tried this many times again. Raises RackrollError when one hangs."""
         goal = {pair: tries + count for pair, tries in self._tries().items()}

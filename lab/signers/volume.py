@@ -16,26 +16,33 @@ from lab.signers.objects import Files, read_files
 from rollout.adapters.kube.api import KubeApi, Refused
 from rollout.errors import Unreachable
 
-_EVERY = 0.25  # seconds
+EVERY = 0.25  # seconds
 _NOT_FOUND = 404
 
 
 class Volume:
-    """``path`` is the object's, ``folder`` where its files are. Laid once on making, then until :meth:`stop`."""
+    """``path`` is the object's, ``folder`` where its files are. Laid once on making, then until :meth:`stop`.
 
-    def __init__(self, api: KubeApi, path: str, folder: Path) -> None:
+    ``every``: seconds between two looks; a test that wants a slow kubelet asks for more.
+    """
+
+    def __init__(self, api: KubeApi, path: str, folder: Path, every: float = EVERY) -> None:
         self.folder = folder
-        self._api, self._path = api, path
+        self._api, self._path, self._every = api, path, every
         self._laid: Files = {}
+        self._turn = threading.Lock()
         self._end = threading.Event()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lay(read_files(api, path))
+        self.remount()
         self._thread = threading.Thread(target=self._follow, name=f"volume {folder.name}", daemon=True)
         self._thread.start()
 
-    def settled(self) -> bool:
-        """Whether the files are what the object says now."""
-        return self._laid == read_files(self._api, self._path)
+    def remount(self) -> None:
+        """What the object says now is in the files when this returns; a pod starts with no less."""
+        with self._turn:
+            files = read_files(self._api, self._path)
+            if files != self._laid:
+                self._swap(files)
 
     def stop(self) -> None:
         self._end.set()
@@ -43,18 +50,16 @@ class Volume:
 
     def _follow(self) -> None:
         """A volume keeps its files while the object is gone or the API does not answer, as on a node."""
-        while not self._end.wait(_EVERY):
+        while not self._end.wait(self._every):
             try:
-                self._lay(read_files(self._api, self._path))
+                self.remount()
             except Unreachable:
                 continue
             except Refused as refused:
                 if refused.refusal.code != _NOT_FOUND:
                     raise
 
-    def _lay(self, files: Files) -> None:
-        if files == self._laid:
-            return
+    def _swap(self, files: Files) -> None:
         fresh = Path(tempfile.mkdtemp(prefix="..", dir=self.folder))
         for name, content in files.items():
             (fresh / name).write_bytes(content)

@@ -125,6 +125,34 @@ def test_a_fleet_renews_each_leaf_when_it_is_due_and_waits_for_the_last() -> Non
         assert all(one.under(B.root) for one in fleet.leaves)
 
 
+def test_who_is_restarted_goes_on_with_what_it_has_until_the_signer_gives_it_another() -> None:
+    signer = Paper()
+    members = [Proxy(Workload("default", name), signer, Manner()) for name in NAMES]
+    with Fleet(members) as fleet:
+        before, signer.refuses = members[0].leaf, True
+        members[0].restart_soon()
+        while not members[0].refusals:
+            assert members[0].leaf is before
+        signer.by, signer.says = B, (A.root, B.root)
+        signer.refuses = False
+        while not members[0].leaf.under(B.root):
+            pass
+        assert all(one.under(A.root) for one in fleet.leaves[1:])
+
+
+def test_who_hears_of_another_bundle_renews_at_once_and_for_nothing_else() -> None:
+    signer = Paper()
+    heard = [signer.says]
+    proxy = Proxy(Workload("default", "web"), signer, Manner(pushed=lambda: heard[0]))
+    proxy.start()
+    before = proxy.leaf
+    proxy.renew_if_due()
+    assert proxy.leaf is before
+    heard[0] = signer.says = (A.root, B.root)
+    proxy.renew_if_due()
+    assert proxy.leaf.roots == (A.root, B.root)
+
+
 def test_a_leaf_is_due_at_the_share_of_what_is_left_of_it() -> None:
     one, now = leaf(A, "web", ()), datetime.now(UTC)
     left = one.certificate.not_valid_after_utc - now
@@ -149,12 +177,23 @@ def test_a_volume_shows_what_its_secret_says_and_drops_what_it_no_longer_does(tm
         assert (volume.folder / "one").read_text() == "1"
         assert (volume.folder / "one").stat().st_mode & 0o777 == 0o600
         secret.data = {"two": "Mw=="}
-        while not volume.settled():
+        while (volume.folder / "one").is_symlink():
             pass
     finally:
         volume.stop()
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("..")) == ["two"]
     assert (volume.folder / "two").read_text() == "3"
+
+
+def test_a_pod_that_starts_sees_what_its_secret_says_now_however_late_its_kubelet_is(tmp_path: Path) -> None:
+    secret = Api({"one": "MQ=="})
+    volume = Volume(cast(KubeApi, secret), "/api/v1/namespaces/n/secrets/s", tmp_path, every=3600)
+    try:
+        secret.data = {"one": "Mg=="}
+        volume.remount()
+        assert (volume.folder / "one").read_text() == "2"
+    finally:
+        volume.stop()
 
 
 @pytest.mark.parametrize("size", [0, 127, 128, 70_000])

@@ -14,7 +14,7 @@ from pki.rotation.sighting import Authority, Fingerprint, Party, Sighting
 from roles.consul.trust import next_configuration
 from rollout.adapters.trust.connect_ca import ConnectCa
 from rollout.adapters.trust.home import MeshKeys, spoken
-from rollout.adapters.trust.proxies import Proxies
+from rollout.adapters.trust.proxies import Parties
 from rollout.engine.trust import Declared
 from rollout.errors import StepFailed
 from rollout.model.rekey import Signer
@@ -27,7 +27,7 @@ class ConsulTrust:
     way: TrustWay
     ca: ConnectCa
     keys: MeshKeys
-    proxies: Proxies
+    proxies: Parties
 
     def signers(self) -> tuple[Signer, ...]:
         return self.keys.signers()

@@ -12,7 +12,7 @@ from roles.handover import ObjectTrust
 from rollout.adapters.kube.api import MERGE, KubeApi, Refused, failed
 from rollout.adapters.kube.cluster import FIELD_MANAGER, KubeCluster
 from rollout.adapters.trust.home import MeshKeys, spoken
-from rollout.adapters.trust.proxies import Proxies
+from rollout.adapters.trust.proxies import Parties
 from rollout.engine.trust import Declared
 from rollout.model.rekey import Signer
 from rollout.model.role import Json
@@ -31,7 +31,7 @@ class KubeTrust:
     keys: MeshKeys
     api: Callable[[], KubeApi]
     cluster: KubeCluster
-    proxies: Proxies
+    proxies: Parties
 
     def signers(self) -> tuple[Signer, ...]:
         return self.keys.signers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from pki.rotation.sighting import Party
 from rollout.adapters.kube.api import KubeApi
@@ -16,9 +17,21 @@ from rollout.model.role import SubjectRole
 from rollout.model.site import Mesh, Site
 
 
+class Parties(Protocol):
+    """Whoever serves a mesh's leaves, on one node or (None) on all."""
+
+    def seen(self, node: str | None, keys: MeshKeys) -> tuple[Party, ...]: ...
+
+    def renew(self, party: Party) -> bool:
+        """False: a budget says not yet."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """``envoys``: a proxy that answers no handshake (a gateway, a sidecar whose port takes plain text or lets its
+    """Implements :class:`Parties` by the pods of a site.
+
+    ``envoys``: a proxy that answers no handshake (a gateway, a sidecar whose port takes plain text or lets its
     application's own TLS through) is an Envoy that can be asked what it holds."""
 
     site: Site
