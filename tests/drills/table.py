@@ -20,8 +20,8 @@ FAULTS = """
 ## With a fault
 
 Each drill must be held by the check that is for it, or go on by itself; the fault is then mended, the run resumed and
-finished. A verifier without the old root refuses its peers until it is mended, and so its own handshakes count for
-nothing here: what is shown is that the run was held.
+finished. A verifier without the old root refuses its peers until it is mended, and they it: there those of all the
+other nodes are judged.
 
 """
 
@@ -111,7 +111,7 @@ def _wrong_cells(entry: dict[str, Any]) -> tuple[str, ...]:
     failed = entry["handshakes"]["failed"]
     return (
         f"{entry['handshakes']['tried']:,}",
-        "(its own)" if entry["harmed"] else str(failed),
+        f"{entry['elsewhere']['failed']} elsewhere" if entry.get("elsewhere") else str(failed),
         str(entry["old_root"]["live_leaves"]),
         f"{entry['seconds']['total']:g}",
         came_of(entry["fault"]),

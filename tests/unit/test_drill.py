@@ -91,8 +91,10 @@ def test_each_promise_that_is_not_kept_is_said(changed: dict[str, object], words
 
 
 def test_a_fault_that_breaks_handshakes_itself_is_no_verdict_on_the_rotation() -> None:
-    assert replace(SCORE, good=BAD, harmed=True).broken_promises() == ()
-    assert replace(SCORE, good=BAD, harmed=True, old_root_leaves=1).broken_promises() != ()
+    assert replace(SCORE, good=BAD, elsewhere=GOOD).broken_promises() == ()
+    assert replace(SCORE, good=BAD, elsewhere=GOOD, old_root_leaves=1).broken_promises() != ()
+    assert replace(SCORE, good=BAD, elsewhere=BAD).broken_promises() != ()
+    assert replace(SCORE, elsewhere=replace(GOOD, tried=0)).broken_promises() != ()
 
 
 def test_of_several_the_one_with_a_broken_promise_is_the_worst_then_the_one_that_failed_most() -> None:
@@ -100,15 +102,19 @@ def test_of_several_the_one_with_a_broken_promise_is_the_worst_then_the_one_that
     slow = replace(SCORE, seconds=999.0)
     assert max((SCORE, slow, stale), key=lambda each: each.badness) is stale
     assert max((SCORE, slow), key=lambda each: each.badness) is slow
-    harmed = replace(SCORE, good=BAD, harmed=True)
-    assert max((slow, harmed), key=lambda each: each.badness) is harmed
+    tampered = replace(SCORE, good=BAD, elsewhere=GOOD)
+    assert max((slow, tampered), key=lambda each: each.badness) is slow
 
 
 def test_people_read_the_figures_and_what_became_of_the_fault() -> None:
-    text = card(replace(SCORE, good=BAD, fault={"name": "crash", "killed_in": {"MINT": ["a"]}}), Path("h"))
+    text = card(
+        replace(SCORE, good=BAD, elsewhere=GOOD, fault={"name": "crash", "killed_in": {"MINT": ["a"]}}),
+        Path("h"),
+    )
     assert "100 tried, 7 failed (7 x verify)" in text
     assert "3 of 4 at least" in text
     assert "killed_in: MINT x 1" in text
+    assert "all other nodes: 17974 tried, 0 failed" in text
 
 
 def test_the_trend_leaves_out_what_a_fault_broke_itself(
@@ -117,7 +123,7 @@ def test_the_trend_leaves_out_what_a_fault_broke_itself(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert "no drill was finished" in trend(history.trend(history.read()))
     history.keep(SCORE.document())
-    history.keep(replace(SCORE, good=BAD, harmed=True, fault={"name": "tampered-trust"}).document())
+    history.keep(replace(SCORE, good=BAD, elsewhere=GOOD, fault={"name": "tampered-trust"}).document())
     history.keep(replace(SCORE, mesh="consul", at=datetime(2027, 2, 1, tzinfo=UTC)).document())
     with history.history_file().open("a") as sink:
         sink.write('{"mesh": "istio", "cut o')

@@ -88,7 +88,7 @@ def _rotated(stage: DrillStage, fault: Fault, say: Say) -> DrillScore:
         gateways_min=lowest.value,
         gateways_total=len(stage.site.gateway_nodes) if stage.site.gateways else 0,
         fault=fault.document() if fault.name else None,
-        harmed=fault.harms,
+        elsewhere=stage.handshakes(since, until, without=fault.victim) if fault.victim else None,
     )
 
 

@@ -23,13 +23,13 @@ WALKED = frozenset((MeshKind.ISTIO, MeshKind.LINKERD))
 
 class Fault(Protocol):
     """``meshes`` are those that it can befall. ``run`` may carry the plan out in its own way (None: as usual);
-    ``after`` is told how it ended, and may mend what it broke and go on. ``harms``: handshakes fail by its own hand,
-    and are no verdict on the rotation."""
+    ``after`` is told how it ended, and may mend what it broke and go on. ``victim``: the node whose handshakes fail by
+    the fault's own hand; those are no verdict on the rotation, all others are."""
 
     @property
     def name(self) -> str: ...
     @property
-    def harms(self) -> bool: ...
+    def victim(self) -> str: ...
     @property
     def meshes(self) -> frozenset[MeshKind]: ...
     def before(self, stage: DrillStage) -> None: ...
@@ -44,7 +44,7 @@ class NoFault:
     """Nothing goes wrong; the base of those that do."""
 
     name: str = ""
-    harms: bool = False
+    victim: str = ""
     meshes: frozenset[MeshKind] = frozenset((*WALKED, MeshKind.CONSUL))
 
     def before(self, stage: DrillStage) -> None:
@@ -117,16 +117,14 @@ class TamperedTrust(Holding):
     """In mid-drain the old root is taken out of one verifier by hand: it refuses its peers' old leaves from then on."""
 
     name: str = "tampered-trust"
-    harms: bool = True
     meshes: frozenset[MeshKind] = WALKED
     check: str = "PKI-TRUST"
-    node: str = ""
 
     def during(self, stage: DrillStage, event: Event) -> None:
-        if not self.node and _begins(event, Phase.DRAIN):
+        if not self.victim and _begins(event, Phase.DRAIN):
             folder, old = stage.site.folder, stage.trust.anchors((1,))
-            self.node = pair_of(folder, stage.site).pod.node
-            pair = corrupt_trust(folder, stage.site, self.node, old)
+            self.victim = pair_of(folder, stage.site).pod.node
+            pair = corrupt_trust(folder, stage.site, self.victim, old)
             await_true(lambda: _still(pair, old), f"{pair.pod.name} without the old root")
 
     def held(self, stage: DrillStage) -> None:
@@ -135,7 +133,7 @@ class TamperedTrust(Holding):
             raise StepFailed("the old root was taken out of the bundle all the same", where="drill")
 
     def mend(self, stage: DrillStage) -> None:
-        corrupt_trust(stage.site.folder, stage.site, self.node, ())
+        corrupt_trust(stage.site.folder, stage.site, self.victim, ())
 
 
 @dataclass(slots=True)

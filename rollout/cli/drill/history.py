@@ -57,7 +57,7 @@ def trend(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
 
 def _row(mesh: str, name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
     """A fault that breaks handshakes by its own hand says nothing about how rotations went."""
-    fair = [entry for entry in found if not entry.get("harmed")]
+    fair = [entry for entry in found if not entry.get("elsewhere")]
     return {
         "mesh": mesh,
         "quarter": name,

@@ -14,7 +14,7 @@ from rollout.cli.drill.rotation import PhaseTime
 @dataclass(frozen=True, slots=True)
 class DrillScore:
     """``old_root_leaves`` and ``proxies`` are of the census after the rotation; ``naive`` is the negative control.
-    ``harmed``: the fault itself breaks handshakes, so that those are no verdict."""
+    ``elsewhere``: where the fault itself breaks a node's handshakes, those of all others; None: they all count."""
 
     mesh: str
     at: datetime
@@ -27,13 +27,18 @@ class DrillScore:
     gateways_min: int | None
     gateways_total: int
     fault: Mapping[str, object] | None = None
-    harmed: bool = False
+    elsewhere: Handshakes | None = None
+
+    @property
+    def judged(self) -> Handshakes:
+        return self.elsewhere or self.good
 
     @property
     def badness(self) -> tuple[float, ...]:
         """The greater, the worse: for the one of several drills that is shown."""
-        window = self.good.error_window_ms.longest
-        return (len(self.broken_promises()), self.good.failed, window, self.seconds)
+        judged = self.judged
+        window = judged.error_window_ms.longest
+        return (len(self.broken_promises()), judged.failed, window, self.seconds)
 
     def printed(self) -> dict[str, Any]:
         """What ``-o json`` promises, and no more; the history has all of it."""
@@ -80,16 +85,19 @@ class DrillScore:
             "old_root": {"live_leaves": self.old_root_leaves},
             "proxies": {"seen": self.proxies},
             "fault": dict(self.fault) if self.fault else None,
-            "harmed": self.harmed,
+            "elsewhere": None
+            if self.elsewhere is None
+            else {"tried": self.elsewhere.tried, "failed": self.elsewhere.failed},
             "gateways": {"total": self.gateways_total, "min_in_rib": self.gateways_min},
         }
 
     def broken_promises(self) -> tuple[str, ...]:
         """What a drill must show; each in a sentence when it does not."""
         found = []
-        if self.good.failed and not self.harmed:
-            found.append(f"{self.good.failed} of {self.good.tried} handshakes failed during the rotation")
-        if not self.good.tried:
+        judged = self.judged
+        if judged.failed:
+            found.append(f"{judged.failed} of {judged.tried} handshakes failed during the rotation")
+        if not judged.tried:
             found.append("no handshake was tried: nothing was measured")
         if self.old_root_leaves:
             found.append(f"{self.old_root_leaves} live leaves still chain to the old root")

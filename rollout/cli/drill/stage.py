@@ -10,6 +10,7 @@ import yaml
 
 from lab.lifecycle import up
 from lab.mesh.drill import records
+from lab.mesh.records import read
 from lab.mesh.tally import Handshakes, tally
 from rollout.checks.catalogue import catalogue
 from rollout.cli.demo.stage import ECHO_APP
@@ -52,9 +53,15 @@ class DrillStage:
     def trust(self) -> MeshTrust:
         return self.world.trust[self.mesh]
 
-    def handshakes(self, since: float, until: float) -> Handshakes:
-        """Seconds of the epoch."""
-        return tally(records(self.site.folder, self.site), since=since, until=until)
+    def handshakes(self, since: float, until: float, *, without: str = "") -> Handshakes:
+        """Seconds of the epoch. ``without``: a node; what its pods had a part in is left out."""
+        lines = records(self.site.folder, self.site)
+        return tally((line for line in lines if not _of(without, line)), since=since, until=until)
+
+
+def _of(node: str, line: str) -> bool:
+    attempt = read(line) if node else None
+    return attempt is not None and node in (attempt.client.node, attempt.server.node)
 
 
 def staged(drill: DrillSite, say: Say) -> DrillStage:

@@ -24,6 +24,10 @@ def card(score: DrillScore, file: Path) -> str:
     if score.gateways_min is not None and score.gateways_total:
         lines.append(f"  gateways in RIB  {score.gateways_min} of {score.gateways_total} at least")
     lines += _fault(score.fault or {})
+    if score.elsewhere is not None:
+        lines.append(
+            f"{' ' * 19}all other nodes: {score.elsewhere.tried} tried, {score.elsewhere.failed} failed"
+        )
     if score.naive is not None:
         naive = score.naive
         lines.append(
