@@ -49,6 +49,7 @@ SCORE = DrillScore(
     seconds=127.26,
     old_root_leaves=0,
     proxies=8,
+    unseen=0,
     gateways_min=3,
     gateways_total=4,
 )
@@ -82,6 +83,7 @@ def test_a_drill_that_kept_everything_has_nothing_to_say() -> None:
         ({"good": replace(GOOD, tried=0)}, "nothing was measured"),
         ({"old_root_leaves": 2}, "2 live leaves"),
         ({"proxies": 0}, "nothing was proven"),
+        ({"unseen": 1}, "1 proxies could not be seen"),
         ({"naive": GOOD}, "cannot tell good from bad"),
     ],
 )

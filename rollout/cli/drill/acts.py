@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from lab.mesh.tally import Handshakes
@@ -16,6 +16,7 @@ from rollout.cli.drill.site import Berth, drill_site
 from rollout.cli.drill.stage import DrillStage, Say, require_done, staged
 from rollout.model.event import Event
 from rollout.model.site import MeshKind
+from rollout.planner.rotate import Course
 
 WARM = 3.0
 AFTER = 3.0
@@ -42,53 +43,67 @@ def play(
         return score
 
 
+@dataclass(slots=True)
+class _Watching:
+    """Every event of the rotation. What goes wrong in here the engine would swallow: it is no affair of the run's."""
+
+    stage: DrillStage
+    fault: Fault
+    timeline: Timeline = field(default_factory=Timeline)
+    lowest: LowestInRib = field(default_factory=LowestInRib)
+    troubles: list[Exception] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        self.timeline.watch(event)
+        self.lowest.observe(event)
+        try:
+            self.fault.during(self.stage, event)
+        except Exception as error:
+            self.troubles.append(error)
+
+
 def _rotated(stage: DrillStage, fault: Fault, say: Say) -> DrillScore:
     time.sleep(WARM)
     since, began = time.time(), time.monotonic()
-    timeline, lowest = Timeline(), LowestInRib()
-    troubles: list[Exception] = []
+    watch = _Watching(stage, fault)
     fault.before(stage)
     asked = time.monotonic()
     course, plan = planned(stage)
-    timeline.preflight = time.monotonic() - asked
+    watch.timeline.preflight = time.monotonic() - asked
     sign(stage, plan)
-
-    def watch(event: Event) -> None:
-        """What goes wrong here would be swallowed by the engine, for which it is somebody else's."""
-        timeline.watch(event)
-        lowest.observe(event)
-        try:
-            fault.during(stage, event)
-        except Exception as error:
-            troubles.append(error)
-
     outcome = fault.run(stage, plan, watch) or carry_out(stage, plan, watch)
-    for trouble in troubles:
+    for trouble in watch.troubles:
         raise trouble
     require_done(fault.after(stage, outcome, watch), "rotation")
     seconds = time.monotonic() - began
     time.sleep(AFTER)
-    until = time.time()
-    parties = stage.trust.sight().parties
-    old = stage.trust.authority(course.before).anchor
-    left = sum(1 for p in parties if p.leaf and p.leaf.by and p.leaf.by.anchor == old)
-    good = stage.handshakes(since, until)
+    score = _scored(watch, course, (since, time.time()), seconds)
     say(
-        f"handshakes: {good.tried} tried, {good.failed} failed; {len(parties)} proxies seen, {left} on the old root"
+        f"handshakes: {score.good.tried} tried, {score.good.failed} failed; {score.proxies} proxies seen, "
+        f"{score.old_root_leaves} on the old root"
     )
+    return score
+
+
+def _scored(watch: _Watching, course: Course, span: tuple[float, float], seconds: float) -> DrillScore:
+    stage, fault = watch.stage, watch.fault
+    parties = stage.trust.sight().parties
+    leaves = [party.leaf for party in parties if party.leaf is not None]
+    old = stage.trust.authority(course.before).anchor
     return DrillScore(
         mesh=stage.mesh,
         at=datetime.now(UTC),
-        good=good,
+        good=stage.handshakes(*span),
         naive=None,
-        phases=timeline.phases(),
+        phases=watch.timeline.phases(),
         seconds=seconds,
-        old_root_leaves=left,
-        proxies=len(parties),
-        gateways_min=lowest.value,
+        old_root_leaves=sum(1 for leaf in leaves if leaf.by and leaf.by.anchor == old),
+        proxies=len(leaves),
+        unseen=len(parties) - len(leaves),
+        gateways_min=watch.lowest.value,
         gateways_total=len(stage.site.gateway_nodes) if stage.site.gateways else 0,
         fault=fault.document() if fault.name else None,
-        elsewhere=stage.handshakes(since, until, without=fault.victim) if fault.victim else None,
+        elsewhere=stage.handshakes(*span, without=fault.victim) if fault.victim else None,
     )
 
 

@@ -87,17 +87,11 @@ def rotate(
 
     Exit code 1 if a handshake failed, a leaf of the old root lives, or the negative control broke nothing.
     """
-    from rollout.cli.demo.capability import why_no_namespaces
     from rollout.cli.drill.history import history_file
     from rollout.cli.drill.site import Berth
-    from rollout.errors import RackrollError
     from rollout.model.site import MeshKind
 
-    why = why_no_namespaces()
-    if why:
-        raise RackrollError(
-            f"the drill needs network-namespace hosts: {why}", where="drill", hint="run it as root on Linux"
-        )
+    _require_namespaces()
     kind, berth = MeshKind(mesh), Berth(name, loopback)
     _fault(fault, kind)
     scores = [
@@ -108,6 +102,17 @@ def rotate(
     emit(worst.printed(), output, lambda: _card(worst, history_file()))
     if any(score.broken_promises() for score in scores):
         ctx.exit(1)
+
+
+def _require_namespaces() -> None:
+    from rollout.cli.demo.capability import why_no_namespaces
+    from rollout.errors import RackrollError
+
+    why = why_no_namespaces()
+    if why:
+        raise RackrollError(
+            f"the drill needs network-namespace hosts: {why}", where="drill", hint="run it as root on Linux"
+        )
 
 
 def _once(
