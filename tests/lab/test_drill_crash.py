@@ -28,7 +28,7 @@ from tests.lab.drill_command import Drills
 from tests.lab.key_search import Secrets, secrets_of
 from tests.lab.rackroll_command import Site
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 MESH = os.environ.get("RACKROLL_DRILL_MESH", "linkerd")
 PHASES = ["PREFLIGHT", "MINT", "TRUST", "SWITCH", "DRAIN", "UNTRUST"]
 OF_THE_LAB = (

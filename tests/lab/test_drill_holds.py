@@ -12,7 +12,7 @@ import pytest
 from lab.lifecycle import down
 from tests.lab.drill_command import Drills, wait_for
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
