@@ -38,12 +38,13 @@ from rollout.model.pki import MeshPki
 from rollout.model.plan import Plan
 from rollout.model.site import Mesh, Site
 from rollout.model.trust import Socket
+from rollout.planner.digest import observed_digest
 from rollout.planner.request import asked
 from rollout.planner.rotate import plan_rotate, way_of
 from tests.unit import sites
 from tests.unit.fake_rack import FakeRack
 from tests.unit.fake_world import TEMPO, world
-from tests.unit.trust_scenes import TwoPeople
+from tests.unit.trust_scenes import TwoPeople, sealed
 
 SHARE = 30
 """Handshakes that each pair makes after a run before it is judged."""
@@ -98,11 +99,20 @@ class Rotation:
         live = self.world
         return plan_rotate(asked(live.site, observe(live), live.roles), course_of(live, self.trust_name))
 
+    def fresh(self, plan: Plan) -> Plan:
+        """As if it had been made now."""
+        live = self.world
+        return sealed(replace(plan, observed_digest=observed_digest(live.site, observe(live))))
+
     def apply(
-        self, plan: Plan, observer: Callable[[RunEvent], None] | None = None, stop: Event | None = None
+        self,
+        plan: Plan,
+        observer: Callable[[RunEvent], None] | None = None,
+        stop: Event | None = None,
+        journal: Journal | None = None,
     ) -> RunOutcome:
-        watch = self._watch(observer)
-        return apply(self.world, plan, self.journal, watch, stop=stop, clock=self.clock, tempo=TEMPO)
+        watch, kept = self._watch(observer), journal or self.journal
+        return apply(self.world, plan, kept, watch, stop=stop, clock=self.clock, tempo=TEMPO)
 
     def resume(self, observer: Callable[[RunEvent], None] | None = None) -> RunOutcome:
         return resume(self.world, self.journal, self._watch(observer), clock=self.clock, tempo=TEMPO)
@@ -166,11 +176,11 @@ def kube_trust(site: Site, keys: MeshKeys, api: KubeApi, parties: Parties | None
     )
 
 
-def stopping_after(effect: type, stop: Event) -> Callable[[RunEvent], None]:
-    """Sets ``stop`` once a step of this kind was done: between it and the next."""
+def stopping_after(key: str, stop: Event) -> Callable[[RunEvent], None]:
+    """Sets ``stop`` once this step was done: between it and the next."""
 
     def watch(event: RunEvent) -> None:
-        if isinstance(event, StepFinished) and isinstance(event.step.effect, effect):
+        if isinstance(event, StepFinished) and event.step.key == key:
             stop.set()
 
     return watch
