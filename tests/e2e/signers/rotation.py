@@ -129,6 +129,10 @@ class Rotation:
 
         return watch
 
+    def hurry(self) -> None:
+        """From here on every look at the clock is half a minute later: what is waited for does not come."""
+        self.clock.hurry = 30.0
+
     def unbroken(self) -> None:
         """No handshake failed so far, and every pair made some in the state that it is in now."""
         self.pairs.more(SHARE)
@@ -164,16 +168,16 @@ def rotating(site: Site, members: Sequence[Proxy], trusted: Trusted) -> Iterator
     print(pairs.tally())
 
 
-def kube_trust(site: Site, keys: MeshKeys, api: KubeApi, parties: Parties | None = None) -> KubeTrust:
+NOBODY = PlayedProxies((), Census(HereVantage(), {}, Socket(0), lambda member: member.account))
+
+
+def kube_trust(site: Site, keys: MeshKeys, api: KubeApi, parties: Parties = NOBODY) -> KubeTrust:
     """As the product wires it, but for who takes part: without ``parties`` it is only handed over to."""
     roles = roles_of(site)
     role = roles[site.meshes[0].name]
     assert isinstance(role, Istio | LinkerdRole)
     cluster = KubeCluster(site, roles, api)
-    nobody = PlayedProxies((), Census(HereVantage(), {}, Socket(0), lambda member: member.account))
-    return KubeTrust(
-        role.name, way_of(role), role.object_trust(), keys, lambda: api, cluster, parties or nobody
-    )
+    return KubeTrust(role.name, way_of(role), role.object_trust(), keys, lambda: api, cluster, parties)
 
 
 def stopping_after(key: str, stop: Event) -> Callable[[RunEvent], None]:
