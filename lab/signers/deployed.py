@@ -76,12 +76,13 @@ class Deployed:
             self._served.add(meta["uid"])
 
     def _deployment(self, name: str) -> dict[str, Any]:
-        labels = {_LABEL: name}
+        """With the label that upstream's charts give their Deployments."""
+        labels = {_LABEL: name, "app": name}
         spec = {"containers": [{"name": "main", "image": f"played.example/{name}:1"}]}
         template = {"metadata": {"labels": labels}, "spec": spec}
         return {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": {"name": name, "namespace": self._namespace},
+            "metadata": {"name": name, "namespace": self._namespace, "labels": labels},
             "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
         }

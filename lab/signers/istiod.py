@@ -8,6 +8,7 @@ refuses with no more than a warning in its log (pilot/pkg/bootstrap/istio_ca.go,
 from __future__ import annotations
 
 import http.client
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -58,13 +59,19 @@ class Istiod:
             self.write([first.root], first.issuer)
         self._volume = Volume(api, objects.secret_path(NAMESPACE, SECRET), folder / "cacerts", synced)
         self._process: Running | None = None
+        self._turn = threading.Lock()
 
     @property
     def log(self) -> Path:
         return self._folder / "istiod.log"
 
     def start(self) -> None:
-        """Returns when it is ready and has given the first workloads' namespaces their roots."""
+        """Returns when it is ready and has given the first workloads' namespaces their roots. Not twice at once."""
+        with self._turn:
+            if self._process is None:
+                self._begin()
+
+    def _begin(self) -> None:
         self._process = launch(
             "pilot-discovery", self._arguments(), self.log, environment(self._volume.folder)
         )

@@ -65,7 +65,7 @@ class AmbientRole(Istio):
         return {"istio.io/dataplane-mode": "ambient"}
 
     def trust(self) -> TrustWay | None:
-        return ambient_way()
+        return ambient_way(self._mesh.namespace)
 
     def agents(self) -> tuple[AgentKind, ...]:
         namespace = self._mesh.namespace

@@ -64,7 +64,7 @@ class Istio(Charted):
         return ENVOY
 
     def trust(self) -> TrustWay | None:
-        return sidecar_way(pushed=pushes_trust(self._mesh))
+        return sidecar_way(self._mesh.namespace, pushed=pushes_trust(self._mesh))
 
     def object_trust(self) -> IstioTrust:
         return IstioTrust(self._mesh.namespace)

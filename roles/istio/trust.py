@@ -1,6 +1,10 @@
 """How Istio takes its trust: the Secret ``cacerts``, written as a whole.
 
-istiod watches it. A changed root is taken only with ISTIO_MULTIROOT_MESH and only where the old set is part of the
+istiod watches its mounted copy, which its kubelet brings up to date within a minute or two, each replica's in its own
+time, and nothing outside says when: so istiod is restarted, for a pod starts with what the Secret says then. Without
+that, a proxy that is restarted at once gets the old issuer's leaf again, and keeps it for hours.
+
+A changed root is taken only with ISTIO_MULTIROOT_MESH and only where the old set is part of the
 new one or the other way round; versions 1.22 to 1.29.0 compare bytes, so the bundle grows at its end
 (istio/istio#59909). A sidecar gets its roots with the answer to a signing request; with PROXY_CONFIG_XDS_AGENT
 istiod pushes them and the proxy renews its leaf at once. Changing the signer alone pushes nothing: leaves stay the old
@@ -20,7 +24,7 @@ from pki.errors import PkiError
 from pki.material import IssuerMaterial
 from roles.handover import Found, PublishedCopy, Told, certificates, decoded, encoded
 from rollout.model.role import Json
-from rollout.model.trust import Socket, TrustWay
+from rollout.model.trust import Socket, TrustWay, Workload
 
 CACERTS = "cacerts"
 ROOT = "root-cert.pem"
@@ -44,25 +48,32 @@ LATE_LEAVES = (
 )
 
 
-def sidecar_way(*, pushed: bool) -> TrustWay:
+def sidecar_way(namespace: str, *, pushed: bool) -> TrustWay:
     """``pushed``: PROXY_CONFIG_XDS_AGENT is on, so a new bundle reaches proxies without a restart."""
     return TrustWay(
         socket=Socket(APP_PORT, PEERS),
         restart_for_trust=not pushed,
         restart_for_leaf=True,
+        control_plane=_istiod(namespace),
         notes=(LATE_LEAVES,),
     )
 
 
-def ambient_way() -> TrustWay:
+def ambient_way(namespace: str) -> TrustWay:
     return TrustWay(
         socket=Socket(HBONE, ("h2",)),
         restart_for_trust=True,
         restart_for_leaf=True,
+        control_plane=_istiod(namespace),
         agent="ztunnel",
         agent_mark=REDIRECTED,
         notes=(LATE_LEAVES,),
     )
+
+
+def _istiod(namespace: str) -> tuple[Workload, ...]:
+    """Of every revision: all of them read the one Secret."""
+    return (Workload("Deployment", namespace, "istiod", "app=istiod"),)
 
 
 @dataclass(frozen=True, slots=True)

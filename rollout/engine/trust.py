@@ -51,7 +51,7 @@ class MeshTrust(Protocol):
         ...
 
     def restart_control_plane(self, stamp: str) -> bool:
-        """Pods of what reads its trust once carry ``stamp`` from now on; False if they did. Not waited for here."""
+        """Pods of the way's ``control_plane`` carry ``stamp`` from now on; False if they did. Not waited for here."""
         ...
 
     def control_plane_lacks(self) -> str | None:

@@ -46,7 +46,7 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True)
 class RestartControlPlane:
-    """What of the control plane reads its trust once at start has been started since it was handed over."""
+    """What of the control plane surely has its trust only from its start was started since that was handed over."""
 
     mesh: str
     trusts: tuple[int, ...]

@@ -19,11 +19,16 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A workload of the control plane that is restarted by a change of its pod template."""
+    """A workload of the control plane that is restarted by a change of its pod template.
+
+    ``selector``: every workload of the kind with these labels, whatever it is called (an istiod of each revision);
+    ``name`` is then what people call them.
+    """
 
     kind: str
     namespace: str
     name: str
+    selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class TrustWay:
 
     ``restart_for_trust``: proxies read their anchors once, so every meshed pod is restarted whenever the bundle
     changes; otherwise they are waited for. ``restart_for_leaf``: a leaf lives for hours, so a restart is what renews
-    it within the run; otherwise its renewal is waited for. ``control_plane``: what reads its trust once at start.
+    it within the run; otherwise its renewal is waited for. ``control_plane``: what reads its trust once
+    at start, or so late that nobody can tell when.
     ``both_at_once``: upstream has one call that adds the root and switches the signer, with the new root cross-signed
     by the old. ``prunes``: upstream removes the old root by itself; nothing is handed over for it.
     ``agent`` names the component that holds pods' keys on a node and is restarted in their stead (ztunnel);

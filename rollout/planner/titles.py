@@ -157,7 +157,7 @@ def _rekey(effect: Rekey) -> str:
             no_more = f", no more {_generations(untrusts)}," if untrusts else ""
             return f"{mesh} is told to trust {_generations(trusts)}{no_more} and to sign with {signer}"
         case RestartControlPlane(mesh=mesh):
-            return f"restart what of {mesh}'s control plane reads its trust once"
+            return f"restart {mesh}'s control plane: it starts with what it was told"
         case RenewProxies(node=node, mesh=mesh, trusts=trusts, signer=signer):
             return f"restart {mesh}'s proxies on {node} that do not {_follows(trusts, signer)}"
         case RenewLate(mesh=mesh, trusts=trusts):

@@ -15,8 +15,8 @@ SWITCH, REMOVAL, MINTED, ONE, END, FOLLOW, LOOK = (f"VERIFY-TRUST-0{number}" for
 CLOCKS = frozenset({"CLOCK-OFFSET", "PKI-CLOCK"})
 ONE_CALL = frozenset({"consul"})
 """Adds the root and signs with it in one call, cross-signed; prunes the old one by itself."""
-READ_ONCE = frozenset({"linkerd"})
-"""Its control plane reads its trust at its start. Written down here a second time on purpose."""
+READ_ONCE = frozenset({"linkerd", "istio", "istio-ambient"})
+"""Its control plane surely has read its trust only once it was started again. Written down a second time on purpose."""
 
 Signer = tuple[int, int]
 Trusts = tuple[int, ...]

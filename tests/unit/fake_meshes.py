@@ -55,9 +55,20 @@ class LinkerdLike(FakeTrust):
 
 
 class IstioLike(FakeTrust):
-    """istiod watches its Secret. A changed bundle is pushed and renews every leaf at once; another signer pushes
+    """istiod watches its mounted Secret, which follows after ``lag``, or has what is said now when it is restarted (but
+    for an istiod that is ``deaf``). A changed bundle is pushed and renews every leaf at once; another signer pushes
     nothing. A set of roots that is neither part of the old one nor holds it is refused with a warning.
     """
+
+    deaf: bool = False
+
+    def hear(self) -> None:
+        super().hear()
+        if self.restarted_at is not None and self.rack.time >= self.restarted_at + START:
+            self.restarted_at = None
+            if not self.deaf:
+                self.changed.clear()
+                self._heard(self.told)
 
     def _heard(self, told: Declared) -> None:
         old, new = set(self.heard.published), set(told.published)

@@ -188,7 +188,7 @@ def test_each_fault_has_its_name_and_consul_is_spared_those_that_need_a_visit() 
     known = faults()
     assert set(known) == set(FAULTS)
     spared = {name for name in FAULTS if MeshKind.CONSUL not in known[name]().meshes}
-    assert spared == {"tampered-trust", "full-conntrack"}
+    assert spared == {"stuck-pod", "tampered-trust", "full-conntrack"}
     assert all(known[name]().meshes >= {MeshKind.ISTIO, MeshKind.LINKERD} for name in FAULTS)
 
 

@@ -131,7 +131,8 @@ def test_an_injectors_old_copy_is_found_out_before_anybody_signs_with_the_new_ro
 def test_a_new_pod_that_lags_too_is_named_and_not_evicted_again() -> None:
     """istiod has not read its Secret: restarting what it feeds again and again would help nobody."""
     stage = SCENES["istio-unpushed"].build()
-    stage.trust.lag = 1_000
+    assert isinstance(stage.trust, IstioLike)
+    stage.trust.lag, stage.trust.deaf = 1_000, True
     outcome = stage.apply(stage.plan())
     assert (outcome.word, outcome.step) == (Word.HELD, "istio/trust/r1n1/await-renewed")
     assert {f.check for f in outcome.findings} == {"PKI-CENSUS"}
@@ -187,3 +188,14 @@ def test_a_proxy_that_kept_the_old_root_although_it_was_told_is_restarted_at_the
     assert kept_by in evicted(stage)
     assert stage.trust.new_only(2)
     stage.unbroken()
+
+
+@pytest.mark.parametrize("name", ["istio", "istio-unpushed", "istio-ambient"])
+def test_a_kubelet_that_lays_istiods_secret_late_holds_nothing_up(name: str) -> None:
+    """A minute or two is usual. No proxy is restarted for an istiod that has not read what it was told."""
+    stage = SCENES[name].build()
+    stage.trust.lag = 1_000
+    outcome = stage.apply(stage.plan())
+    assert outcome.word is Word.DONE, outcome.detail
+    stage.unbroken()
+    assert stage.trust.new_only(2)

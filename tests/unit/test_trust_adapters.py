@@ -28,6 +28,7 @@ from rollout.model.rekey import Signer
 from tests.unit.mesh_keys import keys_of
 from tests.unit.test_trust_roles import path_of
 
+ISTIODS = "/apis/apps/v1/namespaces/istio-system/deployments?labelSelector=app=istiod"
 OLD, NEW = Signer(1, 1), Signer(2, 1)
 
 
@@ -85,7 +86,7 @@ PARTIES = (Party("web", "shop", "n1", "r1"), Party("api", "shop", "n2", "r1"))
 def trust_of(kind: str, folder: Path, generations: int = 2) -> tuple[KubeTrust, Objects]:
     objects = Objects()
     hand = IstioTrust("istio-system") if kind == "istio" else LinkerdTrust("linkerd")
-    way = sidecar_way(pushed=True) if kind == "istio" else linkerd_way("linkerd")
+    way = sidecar_way("istio-system", pushed=True) if kind == "istio" else linkerd_way("linkerd")
     made = KubeTrust(
         kind,
         way,
@@ -164,6 +165,20 @@ def test_a_control_plane_is_restarted_once_for_what_it_was_told(tmp_path: Path) 
         trust.restart_control_plane("three")
     objects.ready = False
     assert trust.control_plane_lacks() == "linkerd/linkerd-identity has 0 of 2 Ready"
+
+
+def test_the_istiod_of_every_revision_is_restarted_and_none_at_all_is_no_control_plane(
+    tmp_path: Path,
+) -> None:
+    trust, objects = trust_of("istio", tmp_path)
+    with pytest.raises(StepFailed, match="no Deployment with app=istiod in istio-system"):
+        trust.restart_control_plane("one")
+    objects.found[ISTIODS] = {"items": [{"metadata": {"name": name}} for name in ("istiod-b", "istiod-a")]}
+    assert trust.restart_control_plane("one")
+    assert [path.rpartition("/")[2] for path in objects.applied] == ["istiod-a", "istiod-b"]
+    assert not trust.restart_control_plane("one")
+    objects.ready = False
+    assert trust.control_plane_lacks() == "istio-system/istiod-a has 0 of 2 Ready"
 
 
 def test_minting_twice_mints_once_and_only_the_next_of_either_kind(tmp_path: Path) -> None:

@@ -168,15 +168,20 @@ def test_linkerd_keeps_no_further_copies() -> None:
 
 
 def test_each_way_says_what_makes_its_mesh_follow() -> None:
-    pushed, unpushed = sidecar_way(pushed=True), sidecar_way(pushed=False)
+    pushed, unpushed = sidecar_way("istio-system", pushed=True), sidecar_way("istio-system", pushed=False)
     assert (pushed.restart_for_trust, unpushed.restart_for_trust) == (False, True)
     assert pushed.restart_for_leaf, "another signer alone renews nothing before half of a leaf's life"
     assert {w.name for w in linkerd_way("linkerd").control_plane} >= {
         "linkerd-identity",
         "linkerd-proxy-injector",
     }
+    istiods = {w.selector for w in (*pushed.control_plane, *ambient_way("istio-system").control_plane)}
+    assert istiods == {"app=istiod"}, "of every revision, by its chart's own label"
     assert (consul_way().both_at_once, consul_way().prunes) == (True, True)
-    assert (ambient_way().agent, ambient_way().agent_mark[1]) == ("ztunnel", "enabled")
+    assert (ambient_way("istio-system").agent, ambient_way("istio-system").agent_mark[1]) == (
+        "ztunnel",
+        "enabled",
+    )
 
 
 BUILT_IN = {"Provider": "consul", "Config": {"LeafCertTTL": "72h", "CSRMaxPerSecond": 50}, "State": None}

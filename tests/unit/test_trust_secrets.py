@@ -29,7 +29,7 @@ from rollout.planner.rotate import plan_rotate
 from tests.unit.fake_world import TEMPO
 from tests.unit.kept_journal import Kept
 from tests.unit.mesh_keys import keys_of
-from tests.unit.test_trust_adapters import Objects
+from tests.unit.test_trust_adapters import ISTIODS, Objects
 from tests.unit.trust_scenes import SCENES
 
 
@@ -60,8 +60,9 @@ def _bodies(pem: str) -> Iterator[str]:
 def test_no_key_is_in_what_a_rotation_leaves_behind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     keys = keys_of("istio", tmp_path / "pki", generations=1)
     objects, followers = Objects(), Followers()
+    objects.found[ISTIODS] = {"items": [{"metadata": {"name": "istiod"}}]}
     api, cluster = (lambda: cast(KubeApi, objects)), cast(KubeCluster, objects)
-    way = sidecar_way(pushed=True)
+    way = sidecar_way("istio-system", pushed=True)
     trust = KubeTrust("istio", way, IstioTrust("istio-system"), keys, api, cluster, cast(Proxies, followers))
     followers.told.append(trust)
     trust.hand_over((1,), Signer(1, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pki.fingerprint import fingerprint
@@ -14,6 +14,7 @@ from rollout.adapters.kube.cluster import FIELD_MANAGER, KubeCluster
 from rollout.adapters.trust.home import MeshKeys, spoken
 from rollout.adapters.trust.proxies import Parties
 from rollout.engine.trust import Declared
+from rollout.errors import StepFailed
 from rollout.model.rekey import Signer
 from rollout.model.role import Json
 from rollout.model.trust import TrustWay, Workload
@@ -69,7 +70,7 @@ class KubeTrust:
 
     def restart_control_plane(self, stamp: str) -> bool:
         made = False
-        for workload in self.way.control_plane:
+        for workload in self._control_plane():
             if self._stamp(workload) != stamp:
                 self._restart(workload, stamp)
                 made = True
@@ -87,7 +88,7 @@ class KubeTrust:
             raise failed(refused, self.api().where, what) from None
 
     def control_plane_lacks(self) -> str | None:
-        for workload in self.way.control_plane:
+        for workload in self._control_plane():
             ready, said = self.cluster.deployment_ready(workload.namespace, workload.name)
             if not ready:
                 return said
@@ -98,6 +99,21 @@ class KubeTrust:
 
     def renew(self, party: Party) -> bool:
         return self.proxies.renew(party)
+
+    def _control_plane(self) -> tuple[Workload, ...]:
+        return tuple(found for workload in self.way.control_plane for found in self._named(workload))
+
+    def _named(self, workload: Workload) -> tuple[Workload, ...]:
+        """Raises StepFailed where nothing has the labels: then nobody here knows what signs."""
+        if not workload.selector:
+            return (workload,)
+        path = f"{_paths(workload)}?labelSelector={workload.selector}"
+        items = (self._object(path) or {}).get("items") or ()
+        if not items:
+            text = f"there is no {workload.kind} with {workload.selector} in {workload.namespace}"
+            raise StepFailed(text, where=self.mesh, hint=f"is {workload.name} installed there?")
+        names = sorted(item["metadata"]["name"] for item in items)
+        return tuple(replace(workload, name=name, selector="") for name in names)
 
     def _stamp(self, workload: Workload) -> str:
         found = self._object(_path(workload)) or {}
@@ -121,5 +137,9 @@ class KubeTrust:
             raise failed(refused, self.api().where, f"cannot read {path}") from None
 
 
+def _paths(workload: Workload) -> str:
+    return f"/apis/apps/v1/namespaces/{workload.namespace}/{workload.kind.lower()}s"
+
+
 def _path(workload: Workload) -> str:
-    return f"/apis/apps/v1/namespaces/{workload.namespace}/{workload.kind.lower()}s/{workload.name}"
+    return f"{_paths(workload)}/{workload.name}"

@@ -141,7 +141,7 @@ def _fault(name: str | None, kind: MeshKind) -> Fault | None:
     if kind not in found.meshes:
         fits = ", ".join(sorted(found.meshes))
         raise RackrollError(
-            f"{name} cannot befall {kind}'s rotation, which visits no node",
+            f"{name} cannot befall {kind}'s rotation, which restarts no pod",
             where="--fault",
             hint=f"meshes that it can befall: {fits}",
         )

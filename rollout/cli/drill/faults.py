@@ -18,7 +18,7 @@ from rollout.model.plan import Plan
 from rollout.model.site import MeshKind
 
 WALKED = frozenset((MeshKind.ISTIO, MeshKind.LINKERD))
-"""Meshes whose rotation goes from node to node. Consul's servers do theirs alone, while the run waits."""
+"""Meshes whose rotation restarts pods, node by node. Consul's servers do theirs alone, while the run waits."""
 
 
 class Fault(Protocol):
@@ -100,6 +100,7 @@ class StuckPod(Holding):
     """From the switch on one pod renews nothing and does not end when it is told to."""
 
     name: str = "stuck-pod"
+    meshes: frozenset[MeshKind] = WALKED
     check: str = "PKI-CENSUS"
     pod: str = ""
 

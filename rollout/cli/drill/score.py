@@ -14,7 +14,7 @@ from rollout.cli.drill.rotation import PhaseTime
 @dataclass(frozen=True, slots=True)
 class DrillScore:
     """``old_root_leaves``, ``proxies`` and ``unseen`` are of the census after the rotation; ``naive`` is the negative
-    control. ``elsewhere``: those of all other nodes, where the fault itself breaks one's; None: all count."""
+    control. ``elsewhere``: where the fault breaks one node's handshakes itself, all others'; None: all count."""
 
     mesh: str
     at: datetime

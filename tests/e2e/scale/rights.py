@@ -22,6 +22,10 @@ def charts_rules() -> list[Rule]:
     return _rules("rackroll-charts")
 
 
+def trust_rules() -> list[Rule]:
+    return _rules("rackroll-trust")
+
+
 def _rules(name: str) -> list[Rule]:
     documents = [d for d in yaml.safe_load_all(MANIFEST.read_text()) if d["metadata"]["name"] == name]
     rules: list[Rule] = documents[0]["rules"]

@@ -38,12 +38,13 @@ from rollout.model.pki import MeshPki
 from rollout.model.plan import Plan
 from rollout.model.site import Mesh, Site
 from rollout.model.trust import Socket
+from rollout.planner.digest import observed_digest
 from rollout.planner.request import asked
 from rollout.planner.rotate import plan_rotate, way_of
 from tests.unit import sites
 from tests.unit.fake_rack import FakeRack
 from tests.unit.fake_world import TEMPO, world
-from tests.unit.trust_scenes import TwoPeople
+from tests.unit.trust_scenes import TwoPeople, sealed
 
 SHARE = 30
 """Handshakes that each pair makes after a run before it is judged."""
@@ -98,11 +99,20 @@ class Rotation:
         live = self.world
         return plan_rotate(asked(live.site, observe(live), live.roles), course_of(live, self.trust_name))
 
+    def fresh(self, plan: Plan) -> Plan:
+        """As if it had been made now."""
+        live = self.world
+        return sealed(replace(plan, observed_digest=observed_digest(live.site, observe(live))))
+
     def apply(
-        self, plan: Plan, observer: Callable[[RunEvent], None] | None = None, stop: Event | None = None
+        self,
+        plan: Plan,
+        observer: Callable[[RunEvent], None] | None = None,
+        stop: Event | None = None,
+        journal: Journal | None = None,
     ) -> RunOutcome:
-        watch = self._watch(observer)
-        return apply(self.world, plan, self.journal, watch, stop=stop, clock=self.clock, tempo=TEMPO)
+        watch, kept = self._watch(observer), journal or self.journal
+        return apply(self.world, plan, kept, watch, stop=stop, clock=self.clock, tempo=TEMPO)
 
     def resume(self, observer: Callable[[RunEvent], None] | None = None) -> RunOutcome:
         return resume(self.world, self.journal, self._watch(observer), clock=self.clock, tempo=TEMPO)
@@ -118,6 +128,10 @@ class Rotation:
                 also(event)
 
         return watch
+
+    def hurry(self) -> None:
+        """From here on every look at the clock is half a minute later: what is waited for does not come."""
+        self.clock.hurry = 30.0
 
     def unbroken(self) -> None:
         """No handshake failed so far, and every pair made some in the state that it is in now."""
@@ -154,23 +168,23 @@ def rotating(site: Site, members: Sequence[Proxy], trusted: Trusted) -> Iterator
     print(pairs.tally())
 
 
-def kube_trust(site: Site, keys: MeshKeys, api: KubeApi, parties: Parties | None = None) -> KubeTrust:
+NOBODY = PlayedProxies((), Census(HereVantage(), {}, Socket(0), lambda member: member.account))
+
+
+def kube_trust(site: Site, keys: MeshKeys, api: KubeApi, parties: Parties = NOBODY) -> KubeTrust:
     """As the product wires it, but for who takes part: without ``parties`` it is only handed over to."""
     roles = roles_of(site)
     role = roles[site.meshes[0].name]
     assert isinstance(role, Istio | LinkerdRole)
     cluster = KubeCluster(site, roles, api)
-    nobody = PlayedProxies((), Census(HereVantage(), {}, Socket(0), lambda member: member.account))
-    return KubeTrust(
-        role.name, way_of(role), role.object_trust(), keys, lambda: api, cluster, parties or nobody
-    )
+    return KubeTrust(role.name, way_of(role), role.object_trust(), keys, lambda: api, cluster, parties)
 
 
-def stopping_after(effect: type, stop: Event) -> Callable[[RunEvent], None]:
-    """Sets ``stop`` once a step of this kind was done: between it and the next."""
+def stopping_after(key: str, stop: Event) -> Callable[[RunEvent], None]:
+    """Sets ``stop`` once this step was done: between it and the next."""
 
     def watch(event: RunEvent) -> None:
-        if isinstance(event, StepFinished) and isinstance(event.step.effect, effect):
+        if isinstance(event, StepFinished) and event.step.key == key:
             stop.set()
 
     return watch

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from lab.control.plane import ControlPlane
 from lab.signers import objects
+from lab.signers.deployed import Deployed
 from lab.signers.fleet import Manner
 from lab.signers.istiod import AUDIENCE, NAMESPACE, SECRET, Istiod
 from lab.signers.leaf import Leaf, Workload
+from lab.signers.volume import EVERY
 from rollout.adapters.kube.api import KubeApi, Refused
 from rollout.adapters.trust.home import MeshKeys
+from rollout.engine.journal import MemoryJournal
 from rollout.engine.outcome import Word
 from rollout.model.rekey import Signer
-from rollout.model.site import Site
-from tests.e2e.signers.rotation import Rotation, kube_trust, rotating, site_of
+from tests.e2e.signers.rotation import Rotation, kube_trust, rotating, site_of, stopping_after, when_started
 from tests.e2e.signers.stage import proxies
+from tests.real.fleet import eventually
 from tests.unit import subject_sites
 from tests.unit.mesh_keys import keys_of
+from tests.unit.trust_scenes import single
+
+SITE = site_of(subject_sites.istio().meshes[0])
+OLD = Signer(1, 1)
 
 LIFE = timedelta(hours=1)
 """No leaf is renewed by its age here: it goes because another bundle was pushed, or because its proxy was restarted."""
@@ -44,35 +52,134 @@ def keys(tmp_path: Path) -> MeshKeys:
     return keys_of("istio", tmp_path, 1)
 
 
-@pytest.fixture
-def site() -> Site:
-    return site_of(subject_sites.istio().meshes[0])
+SLOW = 40.0
+"""Seconds between two looks of istiod's kubelet. Real ones take up to a minute or two."""
 
 
-@pytest.fixture
-def istiod(plane: ControlPlane, api: KubeApi, site: Site, keys: MeshKeys, tmp_path: Path) -> Iterator[Istiod]:
+@contextmanager
+def running(
+    plane: ControlPlane, api: KubeApi, keys: MeshKeys, folder: Path, synced: float = EVERY
+) -> Iterator[Istiod]:
     """Its Secret is the product's from the first hand-over on, as after a bringup."""
     with suppress(Refused):
         api.request("DELETE", objects.secret_path(NAMESPACE, SECRET))
-    kube_trust(site, keys, api).hand_over((1,), Signer(1, 1))
-    istiod = Istiod(api, plane.kubeconfig, tmp_path / "istiod")
+    kube_trust(SITE, keys, api).hand_over((1,), OLD)
+    istiod = Istiod(api, plane.kubeconfig, folder, synced=synced)
+    pods = Deployed(api, NAMESPACE, {"istiod": istiod.restart})
     try:
-        istiod.start()
-        istiod.wait_until("its root for new proxies", lambda: istiod.bundle() == (keys.anchor(1),))
+        pods.start()
+        eventually(pods.ready, "istiod")
+        eventually(lambda: istiod.bundle() == (keys.anchor(1),), "its root for new proxies")
         yield istiod
     finally:
+        pods.stop()
         istiod.close()
 
 
-@pytest.fixture
-def rotation(istiod: Istiod, api: KubeApi, site: Site, keys: MeshKeys) -> Iterator[Rotation]:
+@contextmanager
+def rotation_of(istiod: Istiod, api: KubeApi, keys: MeshKeys) -> Iterator[Rotation]:
     members = proxies(Lasting(istiod, api), Manner(pushed=istiod.bundle))
-    with rotating(site, members, lambda parties: kube_trust(site, keys, api, parties)) as on:
+    with rotating(SITE, members, lambda parties: kube_trust(SITE, keys, api, parties)) as on:
+        yield on
+
+
+@pytest.fixture
+def istiod(plane: ControlPlane, api: KubeApi, keys: MeshKeys, tmp_path: Path) -> Iterator[Istiod]:
+    with running(plane, api, keys, tmp_path / "istiod") as istiod:
+        yield istiod
+
+
+@pytest.fixture
+def rotation(istiod: Istiod, api: KubeApi, keys: MeshKeys) -> Iterator[Rotation]:
+    with rotation_of(istiod, api, keys) as on:
         yield on
 
 
 def test_our_plan_takes_it_from_a_to_b_and_no_handshake_fails(rotation: Rotation) -> None:
-    outcome = rotation.apply(rotation.plan())
-    assert outcome.word is Word.DONE, outcome.detail
+    assert rotation.apply(rotation.plan()).word is Word.DONE
     rotation.unbroken()
     rotation.sees_only(2)
+
+
+def test_a_kubelet_that_lays_the_secret_late_holds_nothing_up(
+    plane: ControlPlane, api: KubeApi, keys: MeshKeys, tmp_path: Path
+) -> None:
+    with (
+        running(plane, api, keys, tmp_path / "istiod", SLOW) as istiod,
+        rotation_of(istiod, api, keys) as rotation,
+    ):
+        outcome = rotation.apply(rotation.plan())
+        assert outcome.word is Word.DONE, outcome.detail
+        rotation.unbroken()
+        rotation.sees_only(2)
+
+
+def test_stopped_between_switch_and_drain_it_goes_on_where_it_was(rotation: Rotation) -> None:
+    stop = Event()
+    plan = rotation.plan()
+    first = rotation.apply(plan, stopping_after("istio/switch/hand-over", stop), stop)
+    assert (first.word, first.step) == (Word.INTERRUPTED, "istio/switch/control-plane")
+    rotation.unbroken()
+    before = list(rotation.finished)
+    assert rotation.resume().word is Word.DONE
+    assert not set(before) & set(rotation.finished[len(before) :]), "nothing is carried out twice"
+    rotation.unbroken()
+    rotation.sees_only(2)
+
+
+MIDWAY = "istio/drain/r1n1/renew"
+
+
+@pytest.mark.parametrize("step", ["istio/switch/control-plane", MIDWAY])
+def test_an_istiod_that_dies_at_the_switch_and_comes_back_costs_no_handshake(
+    rotation: Rotation, istiod: Istiod, step: str
+) -> None:
+    """In the drain somebody is refused first: only then its kubelet starts it again."""
+    with revived(istiod, lambda: any(proxy.refusals for proxy in rotation.fleet.proxies)):
+        outcome = rotation.apply(rotation.plan(), when_started(step, istiod.kill))
+    assert outcome.word is Word.DONE, outcome.detail
+    assert any(proxy.refusals for proxy in rotation.fleet.proxies) is (step == MIDWAY)
+    rotation.unbroken()
+    rotation.sees_only(2)
+
+
+@contextmanager
+def revived(istiod: Istiod, wanted: Callable[[], bool]) -> Iterator[None]:
+    """A kubelet's part; the thread stays, because the program ends with the one that started it."""
+    over = Event()
+
+    def revive() -> None:
+        while not over.wait(0.1):
+            if wanted():
+                istiod.start()
+
+    thread = Thread(target=revive, name="kubelet", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_the_engine_takes_no_root_out_while_one_proxy_still_serves_its_leaf(
+    rotation: Rotation,
+) -> None:
+    """A plan of the removal alone, as an editor would make it: the engine looks for itself."""
+    stop, plan = Event(), rotation.plan()
+    rotation.apply(plan, stopping_after("istio/switch/control-plane", stop), stop)
+    last, *others = rotation.fleet.proxies
+    for proxy in others:
+        proxy.start()
+    removal = next(step for _, _, _, step in plan.numbered() if step.key == "istio/untrust/hand-over")
+    outcome = rotation.apply(rotation.fresh(single(plan, removal)), journal=MemoryJournal())
+    assert outcome.word is Word.HELD
+    assert [finding.check for finding in outcome.findings] == ["PKI-CENSUS"]
+    assert f"default/{last.workload.account} on r1n1" in outcome.findings[0].detail
+    assert not any(proxy.workload.account in outcome.findings[0].detail for proxy in others)
+    assert rotation.trust.declared().published == rotation.trust.anchors((1, 2))
+    rotation.unbroken()
+    last.start()
+    assert rotation.apply(rotation.fresh(single(plan, removal)), journal=MemoryJournal()).word is Word.DONE
+    assert rotation.trust.declared().published == rotation.trust.anchors((2,))
+    rotation.unbroken()
