@@ -1,5 +1,5 @@
 # rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
-.PHONY: help demo demo-real test e2e bench bench-real chaos crash lint lab-up lab-down helm clean venv lab-tools tools contract
+.PHONY: help demo demo-real test e2e bench bench-real chaos crash drills lint lab-up lab-down helm clean venv lab-tools tools contract
 
 PYTHON ?= python3
 SITE ?= inventory/lab
@@ -21,7 +21,7 @@ test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 	@scripts/run-tests $(ARGS)
 
 e2e: lab-tools ## upstream's own programs: contract, 1,000 KWOK nodes, charts, signers, MetalLB in the lab (ARGS=tests/e2e/charts)
-	@.venv/bin/python scripts/get-tools.py $(E2E_TOOLS)
+	@.venv/bin/python scripts/get-tools.py $(filter-out $(RACKROLL_LEFT_OUT),$(E2E_TOOLS))
 	@scripts/run-e2e $(ARGS)
 
 lint: venv ## ruff, mypy strict, import contracts
@@ -63,6 +63,9 @@ bench-real: venv ## our drain beside kubectl's on 1,000 real (KWOK) nodes (needs
 
 crash: lab-tools ## kill -9 at every journal boundary of an upgrade on the lab, and count (ARGS=--once is the short form)
 	@.venv/bin/python -m tests.crash $(ARGS)
+
+drills: lab-tools ## a root rotated under handshakes: each mesh three times, then with every fault (an hour; ARGS="--only istio/crash", --write)
+	@.venv/bin/python -m tests.drills $(ARGS)
 
 chaos: venv ## a hundred simulated upgrades, one failure each: the table of what came of them (ARGS="RUNS FIRST_SEED")
 	@.venv/bin/python -m tests.chaos $(ARGS)

@@ -21,26 +21,26 @@ def metrics(found: Iterable[Watched], now: datetime) -> str:
     text = _family(NOT_AFTER, "When the certificate expires.", lines, lambda one: one.ends)
     begins: Callable[[Watched], datetime] = lambda one: one.certificate.not_valid_before_utc  # noqa: E731
     text += _family(NOT_BEFORE, "When the certificate became valid.", lines, begins)
-    text += _head(ROOTS, "Roots of the mesh that are not retired.")
+    text += head(ROOTS, "Roots of the mesh that are not retired.")
     text += "".join(
-        f"{ROOTS}{{site={_quoted(site)},mesh={_quoted(mesh)}}} {count}\n"
+        f"{ROOTS}{{site={quoted(site)},mesh={quoted(mesh)}}} {count}\n"
         for (site, mesh), count in roots.items()
     )
     return (
         text
-        + _head(WRITTEN, "When these metrics were written.")
+        + head(WRITTEN, "When these metrics were written.")
         + "".join(
-            f"{WRITTEN}{{site={_quoted(site)}}} {_seconds(now)}\n"
+            f"{WRITTEN}{{site={quoted(site)}}} {seconds(now)}\n"
             for site in dict.fromkeys(one.site for one in lines)
         )
     )
 
 
 def _family(name: str, says: str, found: tuple[Watched, ...], when: Callable[[Watched], datetime]) -> str:
-    return _head(name, says) + "".join(f"{name}{_labels(one)} {_seconds(when(one))}\n" for one in found)
+    return head(name, says) + "".join(f"{name}{_labels(one)} {seconds(when(one))}\n" for one in found)
 
 
-def _head(name: str, says: str) -> str:
+def head(name: str, says: str) -> str:
     return f"# HELP {name} {says}\n# TYPE {name} gauge\n"
 
 
@@ -54,13 +54,13 @@ def _labels(one: Watched) -> str:
         "fingerprint": one.fingerprint,
         "owner": one.owner,
     }
-    return "{" + ",".join(f"{key}={_quoted(value)}" for key, value in pairs.items()) + "}"
+    return "{" + ",".join(f"{key}={quoted(value)}" for key, value in pairs.items()) + "}"
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
-def _seconds(moment: datetime) -> str:
+def seconds(moment: datetime) -> str:
     return str(int(moment.timestamp()))

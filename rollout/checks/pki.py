@@ -33,13 +33,13 @@ def wall_clocks_agree(facts: Facts) -> Answer:
         )
     if silent:
         return Verdict.INCONCLUSIVE, few(silent, "; ")
-    if last.most - first.least > MAX_SKEW:
+    if _at_most(known) > MAX_SKEW:
         slow = max(known, key=lambda each: each.error)
         text = f"asking {slow.host} took {2 * slow.error.total_seconds():.1f} s, too long to tell its time"
         return Verdict.INCONCLUSIVE, text
     return (
         Verdict.OPEN,
-        f"{len(known)} clocks, {(last.skew - first.skew).total_seconds():.3f} s apart at most",
+        f"{len(known)} clocks, {_at_most(known).total_seconds():.3f} s apart at most",
     )
 
 
@@ -66,7 +66,15 @@ class _Seen:
         )
 
 
+OURS = _Seen("", timedelta(0), timedelta(0))
+"""This machine's clock, which mints."""
+
+
 def _ends(known: list[_Seen]) -> tuple[_Seen, _Seen]:
-    """The clock that is behind all others and the one that is ahead; this machine's, which mints, is among them."""
-    ours = _Seen("", timedelta(0), timedelta(0))
-    return min((ours, *known), key=lambda each: each.most), max((ours, *known), key=lambda each: each.least)
+    """The two that are surely furthest apart: one that is behind, one that is ahead."""
+    return min((OURS, *known), key=lambda each: each.most), max((OURS, *known), key=lambda each: each.least)
+
+
+def _at_most(known: list[_Seen]) -> timedelta:
+    """How far apart any two of them can be, by what asking them left open."""
+    return max(each.most for each in (OURS, *known)) - min(each.least for each in (OURS, *known))

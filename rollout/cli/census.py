@@ -14,16 +14,20 @@ from rollout.cli.output import emit
 if TYPE_CHECKING:
     from pki.rotation.sighting import Party, Sighting
     from rollout.engine.trust import MeshTrust
+    from rollout.model.site import Site
 
 EXIT_UNSEEN = 4
 
 
 @click.command()
 @click.option("--mesh", required=True, metavar="NAME", help="The mesh to look at.")
+@click.option(
+    "--metrics", is_flag=True, help="Prometheus text, so that the rules of `pki alerts` watch leaves too."
+)
 @inventory_option
 @output_option
 @click.pass_context
-def census(ctx: click.Context, mesh: str, inventory: Path, output: str) -> None:
+def census(ctx: click.Context, mesh: str, metrics: bool, inventory: Path, output: str) -> None:
     """Ask every proxy of a mesh which leaf it serves and which roots it trusts. Changes nothing.
 
     Exit code 4 when some proxy could not be seen.
@@ -32,12 +36,23 @@ def census(ctx: click.Context, mesh: str, inventory: Path, output: str) -> None:
     from rollout.engine.effects.rekey import trust_of_mesh
     from rollout.site.load import load_site
 
-    trust = trust_of_mesh(build_world(load_site(inventory)), mesh)
+    site = load_site(inventory)
+    trust = trust_of_mesh(build_world(site), mesh)
     seen = trust.sight()
-    document = _document(trust, seen)
-    emit(document, output, lambda: _table(document))
+    if metrics:
+        click.echo(_metrics(site, mesh, seen), nl=False)
+    else:
+        document = _document(trust, seen)
+        emit(document, output, lambda: _table(document))
     if any(party.leaf is None or party.trusts is None for party in seen.parties):
         ctx.exit(EXIT_UNSEEN)
+
+
+def _metrics(site: Site, mesh: str, seen: Sighting) -> str:
+    from pki.alerts.leaves import Whose, leaf_metrics
+
+    pki = site.mesh(mesh).pki
+    return leaf_metrics(Whose(site.name, mesh, pki.owner if pki else ""), seen.parties)
 
 
 def _document(trust: MeshTrust, seen: Sighting) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import click
 from rollout.cli.census import census
 from rollout.cli.options import inventory_option, output_option, yes_option
 from rollout.cli.output import confirm, emit, say
+from rollout.cli.pki_retire import retire
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,6 +30,7 @@ def pki() -> None:
 
 
 pki.add_command(census)
+pki.add_command(retire)
 
 
 @pki.command()

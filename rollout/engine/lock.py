@@ -26,6 +26,9 @@ class Holder:
     run: str
     since: str
 
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"
+
 
 UNSIGNED = Holder(0, "unknown", "unknown", "unknown")
 
@@ -93,5 +96,5 @@ def held_by(found: Holder | None, where: str) -> LockHeld:
     """The refusal of a second mover. None: it has the lock, and its name is not written down yet."""
     text = "another process has just begun to move this site"
     if found is not None:
-        text = f"run {found.run} moves this site: process {found.pid} on {found.host}, since {found.since}"
+        text = f"run {found.run} moves this site: {found}"
     return LockHeld(text, where=where, hint="wait for it, or see `rackroll status`")

@@ -58,6 +58,10 @@ class MeshTrust(Protocol):
         """What of the restarted control plane is not Ready yet, or None."""
         ...
 
+    def retire(self, generation: int) -> None:
+        """Its keys are destroyed, its certificates set aside; fine where that was done."""
+        ...
+
     def renew(self, party: Party) -> bool:
         """The pod that holds this proxy's key is evicted or, a DaemonSet's, deleted. False: a budget says not yet."""
         ...

@@ -11,16 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from rollout.model.proof import ProvenSubject
-from rollout.model.rekey import (
-    AwaitLeaves,
-    AwaitRenewed,
-    AwaitTrust,
-    HandOver,
-    MintAuthority,
-    RenewLate,
-    RenewProxies,
-    RestartControlPlane,
-)
+from rollout.model.rekey import Rekey
 from rollout.model.step import (
     Advertise,
     ApplyObjects,
@@ -97,6 +88,8 @@ class Fleet:
 
 def after(fleet: Fleet, step: Step) -> Fleet:  # noqa: C901 - one closed match over every effect
     """What is true once the step is done; the same object where nothing that rules look at changed."""
+    if isinstance(step.effect, Rekey):
+        return fleet
     match step.effect:
         case Withdraw(node=node):
             return _out(fleet, fleet.out | ({node} & fleet.gateway_nodes))
@@ -133,10 +126,6 @@ def after(fleet: Fleet, step: Step) -> Fleet:  # noqa: C901 - one closed match o
         case AwaitWithdrawn() | AwaitAdvertised() | AwaitPeering() | ProbeVips() | Soak() | TakeSnapshot():
             return fleet
         case ConfigureHosts() | ConfigureSwitch() | ApplyObjects() | RunCommand():
-            return fleet
-        case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
-            return fleet
-        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
             return fleet
         case _:
             assert_never(step.effect)

@@ -36,6 +36,7 @@ OURS = MappingProxyType(
         "PLAN-TRUST-02": "a rotation starts from certificates that its own key store knows, in a state that it passes",
         "PLAN-TRUST-03": "a rotation moves every rack: a root that some still need is not removed",
         "PLAN-TRUST-04": "where the root itself signs leaves, only a new generation is a new signer",
+        "PLAN-TRUST-05": "a generation is retired when nobody trusts it or serves a leaf of it any more",
         "PLAN-PATH-01": "a plan exists only if some order of hops is legal in every state between",
         "PLAN-PATH-02": "every release on the way is named, by the operator or by the rules' data",
         "PLAN-WINDOW-01": "no wave takes a control plane or identity in hand together with every gateway",

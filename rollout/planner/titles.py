@@ -52,6 +52,8 @@ from rollout.model.step import (
 
 def title(effect: Effect) -> str:  # noqa: C901 - one closed match over every effect
     """What this step makes true, in the product's words."""
+    if isinstance(effect, Rekey):
+        return _rekey(effect)
     match effect:
         case ConfigureHosts() | ConfigureSwitch() | AwaitPeering():
             return _fabric(effect)
@@ -71,10 +73,6 @@ def title(effect: Effect) -> str:  # noqa: C901 - one closed match over every ef
             return f"probe every VIP from outside, {samples} fresh connections"
         case Soak(duration=duration, samples=samples):
             return f"soak {_seconds(duration)} and {samples} outside probes"
-        case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
-            return _rekey(effect)
-        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
-            return _rekey(effect)
         case NaiveReplace(nodes=nodes, mesh=mesh):
             return f"NEGATIVE CONTROL: delete all {mesh} pods on {', '.join(nodes)} at once"
         case _:

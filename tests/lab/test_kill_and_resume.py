@@ -22,7 +22,7 @@ OWNER = "rackroll.io/run"
 @pytest.fixture
 def serving_site(tmp_path: Path) -> Iterator[Site]:
     """A lab of its own, brought up and serving the echo service."""
-    with serving(tmp_path / "kill", "kill", "127.86.") as site:
+    with serving(tmp_path / "kill", "kill", "127.84.") as site:
         yield site
 
 

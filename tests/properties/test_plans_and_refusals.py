@@ -51,9 +51,12 @@ ELSEWHERE = frozenset(
         "PLAN-SITE-01",
         "PLAN-NEGATIVE-01",
         "PLAN-VERSION-03",
+        "PLAN-TRUST-01",
+        "PLAN-TRUST-03",
+        "PLAN-TRUST-04",
     }
 )
-"""Not asked while an upgrade is planned: of plan files, of ``apply``, of a bringup."""
+"""Not asked while an upgrade is planned: of plan files, of ``apply``, of a bringup, of a rotation."""
 
 
 def require_sound(plan: Plan, rules: Rules = RULES) -> None:

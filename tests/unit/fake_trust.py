@@ -143,6 +143,9 @@ class FakeTrust:
     def control_plane_lacks(self) -> str | None:
         return "identity is not Ready" if self.restarted_at is not None else None
 
+    def retire(self, generation: int) -> None:
+        raise NotImplementedError(f"nothing here retires g{generation}")
+
     def renew(self, party: Party) -> bool:
         if party.name in self.stuck or self.rack.refuse_evictions:
             self.rack.refuse_evictions = max(0, self.rack.refuse_evictions - 1)

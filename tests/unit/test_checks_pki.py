@@ -39,6 +39,7 @@ def skew(host: str, seconds: float, error: float = 0.0) -> SkewFacts:
         ((skew("a", 10.5),), Verdict.CLOSED, "we and a is 10.5 s ahead"),
         ((skew("a", -11),), Verdict.CLOSED, "a is 11.0 s behind and we"),
         ((skew("a", 6), skew("b", -6)), Verdict.CLOSED, "b is 6.0 s behind and a is 6.0 s ahead"),
+        ((skew("a", 2, error=2), skew("b", -7, error=2)), Verdict.INCONCLUSIVE, "took 4.0 s, too long"),
         ((skew("a", 9, error=2),), Verdict.INCONCLUSIVE, "asking a took 4.0 s"),
         ((skew("a", 20, error=15),), Verdict.INCONCLUSIVE, "too long to tell"),
         ((skew("a", 13, error=2),), Verdict.CLOSED, "a is 13.0 s ahead"),

@@ -205,10 +205,11 @@ def test_the_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
         found = holder(lock)
         assert found is not None
         assert (found.pid, found.run) == (os.getpid(), "run-7")
+        assert str(found) == f"process {os.getpid()} on {found.host}, since {found.since}"
         with pytest.raises(LockHeld) as caught, site_lock(lock, "run-8"):
             pass
         assert caught.value.exit_code == 3
-        assert f"run run-7 moves this site: process {os.getpid()}" in str(caught.value)
+        assert f"run run-7 moves this site: process {os.getpid()} on " in str(caught.value)
     assert holder(lock) is None
     lock.write_text(json.dumps({"pid": 1, "host": "gone", "run": "dead", "since": "then"}))
     assert holder(lock) is None, "what a dead process left behind is not a holder"

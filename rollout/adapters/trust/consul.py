@@ -74,6 +74,9 @@ class ConsulTrust:
     def control_plane_lacks(self) -> str | None:
         return None
 
+    def retire(self, generation: int) -> None:
+        self.keys.retire(generation)
+
     def renew(self, party: Party) -> bool:
         return self.proxies.renew(party)
 

@@ -81,6 +81,10 @@ class MeshKeys:
                 self.home.reissue(signer.generation, self.now(), after=signer.issuer - 1)
         return True
 
+    def retire(self, generation: int) -> None:
+        with spoken(self.mesh):
+            self.home.retire(generation)
+
     def material(self, signer: Signer) -> IssuerMaterial:
         with spoken(self.mesh):
             if self.home.profile.root_signs_leaves:

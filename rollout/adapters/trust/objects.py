@@ -94,6 +94,9 @@ class KubeTrust:
                 return said
         return None
 
+    def retire(self, generation: int) -> None:
+        self.keys.retire(generation)
+
     def renew(self, party: Party) -> bool:
         return self.proxies.renew(party)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from lab.mesh.tally import Handshakes
@@ -12,12 +12,11 @@ from rollout.cli.drill.faults import HOLDS_SOON, Fault, NoFault
 from rollout.cli.drill.naive import swap
 from rollout.cli.drill.rotation import Timeline, carry_out, planned, sign
 from rollout.cli.drill.score import DrillScore
-from rollout.cli.drill.site import drill_site
-from rollout.cli.drill.stage import DrillStage, Say, staged
-from rollout.engine.outcome import RunOutcome, Word
-from rollout.errors import StepFailed
+from rollout.cli.drill.site import Berth, drill_site
+from rollout.cli.drill.stage import DrillStage, Say, require_done, staged
 from rollout.model.event import Event
 from rollout.model.site import MeshKind
+from rollout.planner.rotate import Course
 
 WARM = 3.0
 AFTER = 3.0
@@ -25,64 +24,87 @@ AFTER = 3.0
 
 
 def play(
-    kind: MeshKind, say: Say, fault: Fault | None = None, *, naive: bool = True, keep: bool = False
+    kind: MeshKind,
+    say: Say,
+    fault: Fault | None = None,
+    *,
+    berth: Berth,
+    naive: bool = True,
+    keep: bool = False,
 ) -> DrillScore:
     """Raises StepFailed where the rotation does not end as the fault (or its absence) says it must."""
-    with drill_site(kind, keep=keep, impatient=fault is not None and fault.name in HOLDS_SOON) as drill:
+    fault = fault or NoFault()
+    with drill_site(kind, berth, keep=keep, impatient=fault.name in HOLDS_SOON) as drill:
         stage = staged(drill, say)
-        score = _rotated(stage, fault or NoFault(), say)
+        score = _rotated(stage, fault, say)
         if naive:
             say("negative control: a new root in one step, signer and trust together")
             score = _with_naive(score, _naive(stage))
         return score
 
 
+@dataclass(slots=True)
+class _Watching:
+    """Every event of the rotation. What goes wrong in here the engine would swallow: it is no affair of the run's."""
+
+    stage: DrillStage
+    fault: Fault
+    timeline: Timeline = field(default_factory=Timeline)
+    lowest: LowestInRib = field(default_factory=LowestInRib)
+    troubles: list[Exception] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        self.timeline.watch(event)
+        self.lowest.observe(event)
+        try:
+            self.fault.during(self.stage, event)
+        except Exception as error:
+            self.troubles.append(error)
+
+
 def _rotated(stage: DrillStage, fault: Fault, say: Say) -> DrillScore:
     time.sleep(WARM)
     since, began = time.time(), time.monotonic()
-    timeline, lowest = Timeline(), LowestInRib()
+    watch = _Watching(stage, fault)
     fault.before(stage)
+    asked = time.monotonic()
     course, plan = planned(stage)
+    watch.timeline.preflight = time.monotonic() - asked
     sign(stage, plan)
-
-    def watch(event: Event) -> None:
-        timeline.watch(event)
-        lowest.observe(event)
-        fault.during(stage, event)
-
     outcome = fault.run(stage, plan, watch) or carry_out(stage, plan, watch)
-    _require_done(fault.after(stage, outcome, watch))
+    for trouble in watch.troubles:
+        raise trouble
+    require_done(fault.after(stage, outcome, watch), "rotation")
     seconds = time.monotonic() - began
     time.sleep(AFTER)
-    until = time.time()
-    parties = stage.trust.sight().parties
-    old = stage.trust.authority(course.before).anchor
-    left = sum(1 for p in parties if p.leaf and p.leaf.by and p.leaf.by.anchor == old)
-    good = stage.handshakes(since, until)
+    score = _scored(watch, course, (since, time.time()), seconds)
     say(
-        f"handshakes: {good.tried} tried, {good.failed} failed; {len(parties)} proxies seen, {left} on the old root"
+        f"handshakes: {score.good.tried} tried, {score.good.failed} failed; {score.proxies} proxies seen, "
+        f"{score.old_root_leaves} on the old root"
     )
+    return score
+
+
+def _scored(watch: _Watching, course: Course, span: tuple[float, float], seconds: float) -> DrillScore:
+    stage, fault = watch.stage, watch.fault
+    parties = stage.trust.sight().parties
+    leaves = [party.leaf for party in parties if party.leaf is not None]
+    old = stage.trust.authority(course.before).anchor
     return DrillScore(
         mesh=stage.mesh,
         at=datetime.now(UTC),
-        good=good,
+        good=stage.handshakes(*span),
         naive=None,
-        phases=timeline.phases(),
+        phases=watch.timeline.phases(),
         seconds=seconds,
-        old_root_leaves=left,
-        proxies=len(parties),
-        gateways_min=lowest.value,
+        old_root_leaves=sum(1 for leaf in leaves if leaf.by and leaf.by.anchor == old),
+        proxies=len(leaves),
+        unseen=len(parties) - len(leaves),
+        gateways_min=watch.lowest.value,
         gateways_total=len(stage.site.gateway_nodes) if stage.site.gateways else 0,
         fault=fault.document() if fault.name else None,
-        harmed=fault.harms,
+        elsewhere=stage.handshakes(*span, without=fault.victim) if fault.victim else None,
     )
-
-
-def _require_done(outcome: RunOutcome) -> None:
-    if outcome.word is Word.INTERRUPTED:
-        raise KeyboardInterrupt
-    if outcome.word is not Word.DONE:
-        raise StepFailed(f"the rotation ended as {outcome.word}: {outcome.detail}", where="drill")
 
 
 def _naive(stage: DrillStage) -> Handshakes:

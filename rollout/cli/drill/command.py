@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +12,15 @@ from rollout.cli.options import output_option
 from rollout.cli.output import emit, say
 
 if TYPE_CHECKING:
+    from rollout.cli.drill.faults import Fault
     from rollout.cli.drill.score import DrillScore
+    from rollout.cli.drill.site import Berth
+    from rollout.model.site import MeshKind
 
 MESHES = ("istio", "linkerd", "consul")
 FAULTS = ("skewed-clock", "stuck-pod", "dying-signer", "crash", "full-conntrack", "tampered-trust")
+_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")
+_LOOPBACK = re.compile(r"127\.([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-4])\.")
 
 
 @click.group()
@@ -22,34 +28,130 @@ def drill() -> None:
     """Rotate a mesh's root on the embedded lab, and count every handshake that fails."""
 
 
+def _name(ctx: click.Context, option: click.Parameter, value: str) -> str:
+    del ctx, option
+    if not _NAME.fullmatch(value):
+        raise click.BadParameter(
+            f"{value!r} is no name of a lab: a letter, then letters and digits, at most 12"
+        )
+    return value
+
+
+def _loopback(ctx: click.Context, option: click.Parameter, value: str) -> str:
+    del ctx, option
+    if not _LOOPBACK.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no such range: 127. and a number and a dot, like 127.86.")
+    return value
+
+
 @drill.command()
 @click.option("--mesh", type=click.Choice(MESHES), required=True, help="Whose root is replaced.")
 @click.option("--naive/--no-naive", default=True, help="Also swap a root in one step, as a negative control.")
 @click.option("--fault", type=click.Choice(FAULTS), help="Make this go wrong, and see that it is noticed.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="So many, each on a fresh lab; the worst is shown.",
+)
 @click.option("--keep", is_flag=True, help="Leave the lab up, to look around; the next drill removes it.")
+@click.option(
+    "--name",
+    callback=_name,
+    default="drill",
+    show_default=True,
+    help="The lab's name, if two are to run at once.",
+)
+@click.option(
+    "--loopback",
+    callback=_loopback,
+    default="127.86.",
+    show_default=True,
+    help="Where its hosts are reached; likewise.",
+)
 @output_option
 @click.pass_context
-def rotate(ctx: click.Context, mesh: str, naive: bool, fault: str | None, keep: bool, output: str) -> None:
-    """Lab up, mesh up, pairs shaking hands; rotate; census; the same in one step; lab down. Kept in the history."""
-    from rollout.cli.demo.capability import why_no_namespaces
-    from rollout.cli.drill.acts import play
-    from rollout.cli.drill.faults import faults
-    from rollout.cli.drill.history import keep as remember
-    from rollout.errors import RackrollError
+def rotate(
+    ctx: click.Context,
+    mesh: str,
+    naive: bool,
+    fault: str | None,
+    runs: int,
+    keep: bool,
+    name: str,
+    loopback: str,
+    output: str,
+) -> None:
+    """Lab up, mesh up, pairs shaking hands; rotate; census; the same in one step; lab down. Kept in the history.
+
+    Exit code 1 if a handshake failed, a leaf of the old root lives, or the negative control broke nothing.
+    """
+    from rollout.cli.drill.history import history_file
+    from rollout.cli.drill.site import Berth
     from rollout.model.site import MeshKind
+
+    _require_namespaces()
+    kind, berth = MeshKind(mesh), Berth(name, loopback)
+    _fault(fault, kind)
+    scores = [
+        _once(kind, fault, berth, naive=naive, keep=keep, number=number, runs=runs)
+        for number in range(1, runs + 1)
+    ]
+    worst = max(scores, key=lambda score: score.badness)
+    emit(worst.printed(), output, lambda: _card(worst, history_file()))
+    if any(score.broken_promises() for score in scores):
+        ctx.exit(1)
+
+
+def _require_namespaces() -> None:
+    from rollout.cli.demo.capability import why_no_namespaces
+    from rollout.errors import RackrollError
 
     why = why_no_namespaces()
     if why:
-        raise RackrollError(f"the drill needs network-namespace hosts: {why}", hint="run it as root on Linux")
-    wrong = faults()[fault]() if fault else None
-    score = play(MeshKind(mesh), say, wrong, naive=naive, keep=keep)
-    file = remember(score.document())
-    emit(score.document(), output, lambda: _table(score, file))
-    broken = score.broken_promises()
-    for promise in broken:
+        raise RackrollError(
+            f"the drill needs network-namespace hosts: {why}", where="drill", hint="run it as root on Linux"
+        )
+
+
+def _once(
+    kind: MeshKind, fault: str | None, berth: Berth, *, naive: bool, keep: bool, number: int, runs: int
+) -> DrillScore:
+    from rollout.cli.drill.acts import play
+    from rollout.cli.drill.history import keep as remember
+
+    if runs > 1:
+        say(f"drill {number} of {runs}")
+    score = play(kind, say, _fault(fault, kind), berth=berth, naive=naive, keep=keep)
+    remember(score.document())
+    for promise in score.broken_promises():
         say(f"rackroll: not kept: {promise}")
-    if broken:
-        ctx.exit(1)
+    return score
+
+
+def _fault(name: str | None, kind: MeshKind) -> Fault | None:
+    """A new one for each drill: it remembers what it did."""
+    from rollout.cli.drill.faults import faults
+    from rollout.errors import RackrollError
+
+    if name is None:
+        return None
+    found = faults()[name]()
+    if kind not in found.meshes:
+        fits = ", ".join(sorted(found.meshes))
+        raise RackrollError(
+            f"{name} cannot befall {kind}'s rotation, which visits no node",
+            where="--fault",
+            hint=f"meshes that it can befall: {fits}",
+        )
+    return found
+
+
+def _card(score: DrillScore, file: Path) -> str:
+    from rollout.cli.drill.table import card
+
+    return card(score, file)
 
 
 @drill.command()
@@ -58,55 +160,8 @@ def rotate(ctx: click.Context, mesh: str, naive: bool, fault: str | None, keep: 
 def history(mesh: str | None, output: str) -> None:
     """The drills so far, by quarter: what failed most, the longest error window, the slowest."""
     from rollout.cli.drill.history import read, trend
+    from rollout.cli.drill.table import trend as shown
 
     entries = read(mesh)
     rows = trend(entries)
-    emit({"drills": list(entries), "trend": list(rows)}, output, lambda: _trend(rows))
-
-
-def _trend(rows: tuple[dict[str, Any], ...]) -> str:
-    if not rows:
-        return "no drill was finished on this machine yet: rackroll drill rotate --mesh istio"
-    head = ("MESH", "QUARTER", "DRILLS", "FAILED (MOST)", "ERROR WINDOW", "SLOWEST")
-    table = [head] + [
-        (
-            row["mesh"],
-            row["quarter"],
-            str(row["drills"]),
-            str(row["failed_most"]),
-            f"{row['error_window_ms_longest']:g} ms",
-            f"{row['seconds_slowest']:g} s",
-        )
-        for row in rows
-    ]
-    widths = [max(len(line[column]) for line in table) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    )
-
-
-def _table(score: DrillScore, file: Path) -> str:
-    found = score.document()
-    racks = ", ".join(f"{rack} {ms:g} ms" for rack, ms in found["error_window_ms"]["by_rack"].items())
-    lines = [
-        f"Rotation drill: {score.mesh} ({found['lab']})",
-        f"  handshakes       {score.good.tried} tried, {score.good.failed} failed",
-        f"  error window     {found['error_window_ms']['longest']:g} ms longest ({racks})",
-        f"  old root         {score.old_root_leaves} live leaves left, {score.proxies} proxies seen",
-        f"  wall clock       {score.seconds:.1f} s: "
-        + ", ".join(f"{each.name} {each.seconds:g}" for each in score.phases),
-    ]
-    if score.gateways_min is not None:
-        lines.append(f"  gateways in RIB  {score.gateways_min} of {score.gateways_total} at least")
-    if score.fault is not None:
-        lines.append(
-            "  fault            " + ", ".join(f"{key} {value}" for key, value in score.fault.items())
-        )
-    if score.naive is not None:
-        naive = score.naive
-        lines.append(
-            f"  naive (control)  {naive.failed} of {naive.tried} failed, "
-            f"{naive.error_window_ms.longest:g} ms longest window"
-        )
-    return "\n".join([*lines, f"  kept in          {file}"])
+    emit({"drills": list(entries), "trend": list(rows)}, output, lambda: shown(rows))

@@ -1,88 +1,149 @@
-"""Kill -9 in every phase: the plan is applied by a process of its own, which is killed once in each and resumed."""
+"""Kill -9 in every phase: planning is killed once, and the run in the first and in a middle step of each phase."""
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pki.rotation.phase import Phase
 from rollout.cli.drill.faults import NoFault
-from rollout.cli.drill.rotation import PLAN, Watch, phase_of_step
+from rollout.cli.drill.mortal import read
+from rollout.cli.drill.rotation import PLAN, Watch, phase_of_step, shown
 from rollout.cli.drill.stage import DrillStage
 from rollout.engine.opened import durable
 from rollout.engine.outcome import RunOutcome, Word
 from rollout.errors import StepFailed
-from rollout.model.event import StepStarted
+from rollout.model.event import Event, StepStarted
 from rollout.model.plan import Plan
 
-ROUNDS = 12
-INTO = 0.4
-"""Seconds into a step of the phase: late enough to have begun, early enough to be in it."""
+INTO = 0.2
+"""Seconds into a step: late enough to have begun, early enough to be in it."""
 
-_FINISHED = re.compile(r"\[(\d+)/\d+\]")
-_COMMAND = "from rollout.cli.main import run; run()"
+PLANNING = (1.6, 1.0, 0.5)
+"""Seconds after which a planning process is killed; the next one where it was done by then."""
+
+_KILLED = "-m", "rollout.cli.drill.mortal"
+_PLANNER = "-c", "from rollout.cli.main import run; run()", "plan", "rotate"
 
 
 @dataclass(slots=True)
 class Crash(NoFault):
-    """``kills`` are the phases in which the process was killed, in order; none is killed in twice."""
+    """``kills`` are the steps in which a process was killed, by phase."""
 
     name: str = "crash"
-    kills: list[str] = field(default_factory=list)
+    kills: dict[Phase, list[str]] = field(default_factory=dict)
+
+    def before(self, stage: DrillStage) -> None:
+        """PREFLIGHT: planning changes nothing, so nothing can be left of it."""
+        file = stage.site.folder / "killed.json"
+        words = (*_PLANNER, "--mesh", stage.mesh, "-i", str(stage.site.folder), "--out", str(file))
+        for delay in PLANNING:
+            process = _begin(words)
+            try:
+                time.sleep(delay)
+                if process.poll() is None:
+                    process.kill()
+                    self.kills[Phase.PREFLIGHT] = [f"plan rotate, after {delay:g} s"]
+                    break
+            finally:
+                _end(process)
+        if file.exists():
+            raise StepFailed("a planning process was killed and left a plan", where=str(file))
 
     def run(self, stage: DrillStage, plan: Plan, watch: Watch) -> RunOutcome | None:
-        verb = ["apply", str(stage.site.folder / PLAN), "--yes"]
-        for _ in range(ROUNDS):
-            code = self._once(plan, [*verb, "-i", str(stage.site.folder)], watch)
-            if code == 0:
-                return _done(stage, plan)
-            if code != -signal.SIGKILL:
-                raise StepFailed(f"`rackroll {verb[0]}` ended with {code}", where="drill")
-            verb = ["resume"]
-        raise StepFailed(f"not finished after {ROUNDS} rounds", where="drill")
+        folder, rest = str(stage.site.folder), _targets(plan)
+        words = [*_KILLED, folder, str(stage.site.folder / PLAN)]
+        title = f"rotation of {stage.mesh}, killed {len(rest)} times: {plan.steps} steps"
+        with shown(title, watch) as both:
+            for _ in range(len(rest) + 1):
+                code, said = self._once(plan, words, rest, both)
+                if code == 0:
+                    self._require_all(plan)
+                    return _done(stage, plan)
+                if code != -signal.SIGKILL:
+                    raise StepFailed(
+                        f"a process that was not killed ended with {code}: {said}", where="drill"
+                    )
+                words = [*_KILLED, folder]
+        raise StepFailed(f"killed {len(rest)} times, resumed as often, and not finished", where="drill")
 
     def document(self) -> Mapping[str, object]:
-        return {"name": self.name, "killed_in": list(self.kills)}
+        return {"name": self.name, "killed_in": {phase.value: steps for phase, steps in self.kills.items()}}
 
-    def _once(self, plan: Plan, argv: list[str], watch: Watch) -> int:
-        """One process from its start to its end; steps that it finished tell which one it is in."""
-        steps = [(wave, stg, step) for _, wave, stg, step in plan.numbered()]
-        process = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, *argv],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "NO_COLOR": "1"},
-        )
-        for done in _finished(process):
-            if done >= len(steps):
-                continue
-            wave, part, step = steps[done]
-            watch(StepStarted(wave.name, part.name, done + 1, len(steps), step))
-            phase = phase_of_step(step.key)
-            if phase is not None and phase.value not in self.kills:
-                self._kill(process, phase)
-        return process.wait()
+    def _once(self, plan: Plan, words: Sequence[str], rest: set[int], watch: Watch) -> tuple[int, str]:
+        """One process from its start to its end. What it still says after its death tells where it died."""
+        last: StepStarted | None = None
+        process = _begin(words)
+        try:
+            for event in _events(process, plan):
+                watch(event)
+                if isinstance(event, StepStarted):
+                    last = event
+                    if event.number in rest and process.poll() is None:
+                        rest.discard(event.number)
+                        time.sleep(INTO)
+                        process.kill()
+            assert process.stderr is not None
+            code, said = process.wait(), process.stderr.read().strip()
+        finally:
+            _end(process)
+        phase = phase_of_step(last.step.key) if last else None
+        if code == -signal.SIGKILL and last and phase:
+            self.kills.setdefault(phase, []).append(last.step.key)
+        return code, said
 
-    def _kill(self, process: subprocess.Popen[str], phase: Phase) -> None:
-        time.sleep(INTO)
-        if process.poll() is None:
-            process.kill()
-            self.kills.append(phase.value)
+    def _require_all(self, plan: Plan) -> None:
+        wanted = {phase_of_step(step.key) for _, _, _, step in plan.numbered()} - {None} | {Phase.PREFLIGHT}
+        missed = sorted(phase.value for phase in wanted - self.kills.keys() if phase)
+        if missed:
+            raise StepFailed(
+                f"no process was killed in {', '.join(missed)}: nothing was shown", where="drill"
+            )
 
 
-def _finished(process: subprocess.Popen[str]) -> Iterator[int]:
-    assert process.stderr is not None
-    for line in process.stderr:
-        found = _FINISHED.search(line)
-        if found:
-            yield int(found[1])
+def _targets(plan: Plan) -> set[int]:
+    """The first and a middle step of each phase."""
+    steps: dict[Phase, list[int]] = {}
+    for number, _, _, step in plan.numbered():
+        phase = phase_of_step(step.key)
+        if phase is not None:
+            steps.setdefault(phase, []).append(number)
+    return {number for found in steps.values() for number in (found[0], found[len(found) // 2])}
+
+
+def _begin(words: Sequence[str]) -> subprocess.Popen[str]:
+    """It dies with the drill, however that ends: nobody would be there to end it."""
+    return subprocess.Popen(
+        ["setpriv", "--pdeathsig=KILL", sys.executable, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).resolve().parents[3],
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def _events(process: subprocess.Popen[str], plan: Plan) -> Iterator[Event]:
+    assert process.stdout is not None
+    for text in process.stdout:
+        event = read(text, plan)
+        if event is not None:
+            yield event
 
 
 def _done(stage: DrillStage, plan: Plan) -> RunOutcome:

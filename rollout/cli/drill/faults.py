@@ -7,25 +7,31 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from lab.mesh.drill import corrupt_trust, freeze, pair_of, stop_signer
+from lab.mesh.drill import Running, corrupt_trust, freeze, pair_of, stop_signer, trust
 from pki.rotation.phase import Phase
-from rollout.cli.drill.rotation import Watch, phase_of_step
-from rollout.cli.drill.stage import DrillStage
+from rollout.cli.drill.rotation import Watch, go_on, phase_of_step
+from rollout.cli.drill.stage import FIRST, DrillStage, await_true
 from rollout.engine.outcome import RunOutcome, Word
-from rollout.engine.run import resume
 from rollout.errors import StepFailed
 from rollout.model.event import Event, StepStarted
 from rollout.model.plan import Plan
+from rollout.model.site import MeshKind
+
+WALKED = frozenset((MeshKind.ISTIO, MeshKind.LINKERD))
+"""Meshes whose rotation goes from node to node. Consul's servers do theirs alone, while the run waits."""
 
 
 class Fault(Protocol):
-    """``run`` may carry the plan out in its own way (None: as usual); ``after`` is told how it ended, and may mend
-    what it broke and go on. ``harms``: handshakes fail by its own hand, and are no verdict on the rotation."""
+    """``meshes`` are those that it can befall. ``run`` may carry the plan out in its own way (None: as usual);
+    ``after`` is told how it ended, and may mend what it broke and go on. ``victim``: the node whose handshakes fail by
+    the fault's own hand; those are no verdict on the rotation, all others are."""
 
     @property
     def name(self) -> str: ...
     @property
-    def harms(self) -> bool: ...
+    def victim(self) -> str: ...
+    @property
+    def meshes(self) -> frozenset[MeshKind]: ...
     def before(self, stage: DrillStage) -> None: ...
     def during(self, stage: DrillStage, event: Event) -> None: ...
     def run(self, stage: DrillStage, plan: Plan, watch: Watch) -> RunOutcome | None: ...
@@ -38,7 +44,8 @@ class NoFault:
     """Nothing goes wrong; the base of those that do."""
 
     name: str = ""
-    harms: bool = False
+    victim: str = ""
+    meshes: frozenset[MeshKind] = frozenset((*WALKED, MeshKind.CONSUL))
 
     def before(self, stage: DrillStage) -> None:
         del stage
@@ -70,12 +77,19 @@ class Holding(NoFault):
 
     def after(self, stage: DrillStage, outcome: RunOutcome, watch: Watch) -> RunOutcome:
         found = next((finding for finding in outcome.findings if finding.check == self.check), None)
+        if outcome.word is Word.INTERRUPTED:
+            return outcome
         if outcome.word is not Word.HELD or found is None:
             text = f"{self.name} should have been held by {self.check}; the run ended as {outcome.word}"
             raise StepFailed(f"{text}: {outcome.detail}", where="drill")
         self.detail = found.detail
+        self.held(stage)
         self.mend(stage)
-        return resume(stage.world, observer=watch)
+        return go_on(stage, watch)
+
+    def held(self, stage: DrillStage) -> None:
+        """What must be so while it is held. Raises StepFailed."""
+        del stage
 
     def document(self) -> Mapping[str, object]:
         return {"name": self.name, "held_by": self.check, "detail": self.detail}
@@ -103,18 +117,23 @@ class TamperedTrust(Holding):
     """In mid-drain the old root is taken out of one verifier by hand: it refuses its peers' old leaves from then on."""
 
     name: str = "tampered-trust"
-    harms: bool = True
+    meshes: frozenset[MeshKind] = WALKED
     check: str = "PKI-TRUST"
-    node: str = ""
 
     def during(self, stage: DrillStage, event: Event) -> None:
-        if not self.node and _begins(event, Phase.DRAIN):
-            self.node = pair_of(stage.site.folder, stage.site).pod.node
-            old = stage.trust.anchors((1,))
-            corrupt_trust(stage.site.folder, stage.site, self.node, old)
+        if not self.victim and _begins(event, Phase.DRAIN):
+            folder, old = stage.site.folder, stage.trust.anchors((1,))
+            self.victim = pair_of(folder, stage.site).pod.node
+            pair = corrupt_trust(folder, stage.site, self.victim, old)
+            await_true(lambda: _still(pair, old), f"{pair.pod.name} without the old root")
+
+    def held(self, stage: DrillStage) -> None:
+        """Not plunged on: the old root is still in the bundle, for everybody else's old leaves."""
+        if not set(stage.trust.anchors((1,))) <= set(stage.trust.declared().published):
+            raise StepFailed("the old root was taken out of the bundle all the same", where="drill")
 
     def mend(self, stage: DrillStage) -> None:
-        corrupt_trust(stage.site.folder, stage.site, self.node, ())
+        corrupt_trust(stage.site.folder, stage.site, self.victim, ())
 
 
 @dataclass(slots=True)
@@ -134,25 +153,31 @@ class DyingSigner(NoFault):
 
 @dataclass(slots=True)
 class FullConntrack(Holding):
-    """One node's connection table is nearly full. SIMULATED: its limit is lowered; namespaces share the kernel's."""
+    """The connection table of the first node to leave is 95 % full. SIMULATED: its limit is lowered to that; namespaces
+    share the kernel's."""
 
     name: str = "full-conntrack"
+    meshes: frozenset[MeshKind] = WALKED
     check: str = "CONNTRACK-ROOM"
+    node: str = ""
     limit: str = ""
 
-    def before(self, stage: DrillStage) -> None:
+    def during(self, stage: DrillStage, event: Event) -> None:
+        """At the first node that is to leave: the step has begun, and its gates are asked next."""
+        if self.node or not isinstance(event, StepStarted) or self.check not in event.step.gates:
+            return
+        self.node = event.step.node or ""
         self.limit = self._sysctl(stage, "-n", _MAX)
         used = int(self._sysctl(stage, "-n", _COUNT))
-        self._sysctl(stage, "-q", "-w", f"{_MAX}={max(used, 10)}")
+        self._sysctl(stage, "-q", "-w", f"{_MAX}={used * 20 // 19 + 1}")
 
     def mend(self, stage: DrillStage) -> None:
         self._sysctl(stage, "-q", "-w", f"{_MAX}={self.limit}")
 
     def _sysctl(self, stage: DrillStage, *words: str) -> str:
-        node = stage.site.nodes[0].name
-        found = stage.world.commands.run(node, ("sysctl", *words))
+        found = stage.world.commands.run(self.node, ("sysctl", *words))
         if found.exit_code:
-            raise StepFailed(f"sysctl failed: {found.output}", where=node)
+            raise StepFailed(f"sysctl failed: {found.output}", where=self.node)
         return found.output.strip()
 
 
@@ -170,6 +195,10 @@ class SkewedClock(Holding):
         _shell(stage, liar.name, _LIAR.format(good=good))
         _shell(stage, victim.name, _OFFSET + _BELIEVE.replace("LIAR", str(liar.fabric_address)))
 
+    def held(self, stage: DrillStage) -> None:
+        if stage.trust.signers() != (FIRST,):
+            raise StepFailed("a new authority was minted under a wrong clock", where="drill")
+
     def mend(self, stage: DrillStage) -> None:
         _shell(stage, stage.site.nodes[0].name, _OFFSET + _DISBELIEVE)
         _shell(stage, stage.site.nodes[1].name, "kill $(cat /run/rackroll-skew.pid)")
@@ -180,6 +209,11 @@ def _shell(stage: DrillStage, node: str, script: str) -> None:
     found = stage.world.commands.run(node, ("sh", "-ec", script))
     if found.exit_code:
         raise StepFailed(f"the fault could not be made: {found.output}", where=node)
+
+
+def _still(pair: Running, anchors: tuple[str, ...]) -> str | None:
+    left = set(anchors) & set(trust(pair)["roots"])
+    return f"it still has {len(left)}" if left else None
 
 
 def _begins(event: Event, phase: Phase) -> bool:

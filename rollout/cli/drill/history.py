@@ -52,14 +52,18 @@ def trend(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for entry in entries:
         groups.setdefault((entry["mesh"], quarter(entry)), []).append(entry)
-    return tuple(
-        {
-            "mesh": mesh,
-            "quarter": name,
-            "drills": len(found),
-            "failed_most": max(e["handshakes"]["failed"] for e in found),
-            "error_window_ms_longest": max(e["error_window_ms"]["longest"] for e in found),
-            "seconds_slowest": max(e["seconds"]["total"] for e in found),
-        }
-        for (mesh, name), found in sorted(groups.items())
-    )
+    return tuple(_row(mesh, name, found) for (mesh, name), found in sorted(groups.items()))
+
+
+def _row(mesh: str, name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+    """A fault that breaks handshakes by its own hand says nothing about how rotations went."""
+    fair = [entry for entry in found if not entry.get("elsewhere")]
+    return {
+        "mesh": mesh,
+        "quarter": name,
+        "drills": len(found),
+        "with_faults": sum(1 for entry in found if entry.get("fault")),
+        "failed_most": max((entry["handshakes"]["failed"] for entry in fair), default=0),
+        "error_window_ms_longest": max((entry["error_window_ms"]["longest"] for entry in fair), default=0.0),
+        "seconds_slowest": max(entry["seconds"]["total"] for entry in found),
+    }

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,14 +15,14 @@ from typing import Any
 import yaml
 
 from lab.lifecycle import down
+from lab.registry import only_one
 from lab.sitecopy import copy_site
-from rollout.errors import StepFailed
+from rollout.errors import LockHeld, StepFailed
 from rollout.model.site import MeshKind
 
 ROOT = Path(__file__).resolve().parents[3]
 LAB_SITE = ROOT / "inventory" / "lab"
 APPS = ROOT / "lab" / "apps"
-LOOPBACK = "127.86."
 PAIRS = "drill"
 PEOPLE = ("drill-one", "drill-two")
 
@@ -43,6 +43,18 @@ _OTHERS: Mapping[MeshKind, dict[str, Any]] = MappingProxyType(
     }
 )
 """Meshes that the drill brings up from manifests. They have no gateways in the lab."""
+
+
+@dataclass(frozen=True, slots=True)
+class Berth:
+    """Where a drill's lab stands. Two drills at once need different names and different loopback ranges."""
+
+    name: str = "drill"
+    loopback: str = "127.86."
+
+    @property
+    def folder(self) -> Path:
+        return drill_folder() / "labs" / self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +80,36 @@ def drill_folder() -> Path:
 
 
 @contextmanager
-def drill_site(kind: MeshKind, *, keep: bool = False, impatient: bool = False) -> Iterator[DrillSite]:
+def drill_site(
+    kind: MeshKind, berth: Berth, *, keep: bool = False, impatient: bool = False
+) -> Iterator[DrillSite]:
     """``impatient``: what does not come true holds the run after 40 s.
 
     Fresh each time; what an earlier drill left is taken down first, this one's lab at the end."""
-    folder = drill_folder() / "site"
-    clear(folder)
-    copy_site(LAB_SITE, folder, name="drill", loopback=LOOPBACK)
-    _rewrite(folder / "site.yaml", kind, "40s" if impatient else "150s")
-    site = DrillSite(folder, kind)
-    _people(site)
-    try:
-        yield site
-    finally:
-        if not keep:
-            clear(folder)
+    folder = berth.folder
+    with _alone(folder):
+        clear(folder)
+        copy_site(LAB_SITE, folder, name=berth.name, loopback=berth.loopback)
+        _rewrite(folder / "site.yaml", kind, "40s" if impatient else "150s")
+        site = DrillSite(folder, kind)
+        try:
+            _people(site)
+            yield site
+        finally:
+            if not keep:
+                clear(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """A second drill would begin by taking the first one's lab down. The lock goes with the process."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(only_one(folder / "drill"))
+        except LockHeld:
+            hint = "wait for it, or give this one a --name and a --loopback of its own"
+            raise LockHeld("a drill is at work here", where=str(folder), hint=hint) from None
+        yield
 
 
 def clear(folder: Path) -> None:

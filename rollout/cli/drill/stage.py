@@ -10,15 +10,17 @@ import yaml
 
 from lab.lifecycle import up
 from lab.mesh.drill import records
+from lab.mesh.records import read
 from lab.mesh.tally import Handshakes, tally
 from rollout.checks.catalogue import catalogue
 from rollout.cli.demo.stage import ECHO_APP
 from rollout.cli.drill.site import APPS, PAIRS, DrillSite
+from rollout.cli.progress import Progress
 from rollout.cli.world import build_world
 from rollout.engine.check import check_site
 from rollout.engine.course import handed
 from rollout.engine.observe import observe
-from rollout.engine.outcome import Word
+from rollout.engine.outcome import RunOutcome, Word
 from rollout.engine.ports import World
 from rollout.engine.run import apply
 from rollout.engine.trust import MeshTrust
@@ -51,9 +53,15 @@ class DrillStage:
     def trust(self) -> MeshTrust:
         return self.world.trust[self.mesh]
 
-    def handshakes(self, since: float, until: float) -> Handshakes:
-        """Seconds of the epoch."""
-        return tally(records(self.site.folder, self.site), since=since, until=until)
+    def handshakes(self, since: float, until: float, *, without: str = "") -> Handshakes:
+        """Seconds of the epoch. ``without``: a node; what its pods had a part in is left out."""
+        lines = records(self.site.folder, self.site)
+        return tally((line for line in lines if not _of(without, line)), since=since, until=until)
+
+
+def _of(node: str, line: str) -> bool:
+    attempt = read(line) if node else None
+    return attempt is not None and node in (attempt.client.node, attempt.server.node)
 
 
 def staged(drill: DrillSite, say: Say) -> DrillStage:
@@ -65,9 +73,11 @@ def staged(drill: DrillSite, say: Say) -> DrillStage:
     say(f"bringing {stage.mesh} up with its first generation")
     _mesh_up(stage)
     _apply(stage, f"pairs-{stage.mesh}.yaml")
-    _await(lambda: _pairs(stage), "the pairs of the drill")
-    _await(lambda: _shaking(stage), "handshakes between all pairs")
-    _await(lambda: _one_root(stage), "one root alone in the mesh")
+    await_true(lambda: _pairs(stage), "the pairs of the drill")
+    await_true(lambda: _shaking(stage), "handshakes between all pairs")
+    if _one_root(stage) is not None:
+        say("waiting until the mesh has pruned the root that it began with")
+    await_true(lambda: _one_root(stage), "one root alone in the mesh")
     return stage
 
 
@@ -80,17 +90,17 @@ def _mesh_up(stage: DrillStage) -> None:
             _hosts(stage)
             stage.trust.hand_over((1,), FIRST)
             _apply(stage, "linkerd.yaml")
-            _await(stage.trust.control_plane_lacks, "Linkerd's control plane")
+            await_true(stage.trust.control_plane_lacks, "Linkerd's control plane")
         case _:
             _hosts(stage)
             _apply(stage, "consul.yaml")
-            _await(lambda: _configured(stage), "Consul's Connect CA")
+            await_true(lambda: _configured(stage), "Consul's Connect CA")
 
 
 def _hosts(stage: DrillStage) -> None:
     """Kernel and clock as the site says: a rotation asks the clocks before anything else."""
     stage.world.hosts.configure(stage.site.nodes, dry_run=False)
-    _await(lambda: _clocks(stage), "the nodes' clocks")
+    await_true(lambda: _clocks(stage), "the nodes' clocks")
 
 
 def _clocks(stage: DrillStage) -> str | None:
@@ -103,9 +113,17 @@ def _bring_up(stage: DrillStage) -> None:
     world = stage.world
     book = rulebook(stage.site.folder)
     plan = plan_bringup(Request(stage.site, observe(world), world.roles, book, trust=handed(world)))
-    outcome = apply(world, plan)
+    with Progress(f"bringup of {stage.site.name}: {plan.steps} steps") as progress:
+        outcome = apply(world, plan, observer=progress.observe)
+    require_done(outcome, "bringup")
+
+
+def require_done(outcome: RunOutcome, what: str) -> None:
+    """Ctrl-C reaches a run as a request to stop; here it ends the drill."""
+    if outcome.word is Word.INTERRUPTED:
+        raise KeyboardInterrupt
     if outcome.word is not Word.DONE:
-        raise StepFailed(f"the bringup ended as {outcome.word}: {outcome.detail}", where="drill")
+        raise StepFailed(f"the {what} ended as {outcome.word}: {outcome.detail}", where="drill")
 
 
 def _configured(stage: DrillStage) -> str | None:
@@ -140,7 +158,7 @@ def _one_root(stage: DrillStage) -> str | None:
     return None if len(published) == 1 else f"{len(published)} roots are published"
 
 
-def _await(look: Callable[[], str | None], what: str) -> None:
+def await_true(look: Callable[[], str | None], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

@@ -53,6 +53,8 @@ from rollout.model.step import (
 
 def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:  # noqa: C901 - one closed match
     """What was done, or the findings that hold it (only a soak can find something after it began)."""
+    if isinstance(effect, Rekey):
+        return _rekey(run, effect)
     match effect:
         case ConfigureHosts() | ConfigureSwitch() | AwaitPeering():
             return _fabric(run, effect)
@@ -72,10 +74,6 @@ def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:  # noqa: 
             return outside.probe_vips(run, effect)
         case Soak():
             return outside.soak(run, effect)
-        case MintAuthority() | HandOver() | RestartControlPlane() | RenewProxies():
-            return _rekey(run, effect)
-        case RenewLate() | AwaitRenewed() | AwaitTrust() | AwaitLeaves():
-            return _rekey(run, effect)
         case NaiveReplace():
             return leave.naive_replace(run, effect)
         case _:
