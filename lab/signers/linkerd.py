@@ -45,11 +45,18 @@ exec "$@"
 class LinkerdIdentity:
     """One identity controller beside the control plane that ``api`` and ``kubeconfig`` reach.
 
-    ``first`` None: somebody has written its objects already, and owns their fields.
+    ``first`` None: somebody has written its objects already, and owns their fields. ``life`` is that of its leaves.
     """
 
-    def __init__(self, api: KubeApi, kubeconfig: Path, folder: Path, first: Generation | None = None) -> None:
-        self._api, self._kubeconfig, self._folder = api, kubeconfig, folder
+    def __init__(
+        self,
+        api: KubeApi,
+        kubeconfig: Path,
+        folder: Path,
+        first: Generation | None = None,
+        life: timedelta = LEAF_LIFE,
+    ) -> None:
+        self._api, self._kubeconfig, self._folder, self._life = api, kubeconfig, folder, life
         self._port, self._admin = free_ports(2)
         if first is not None:
             objects.make_namespace(api, NAMESPACE)
@@ -145,7 +152,7 @@ class LinkerdIdentity:
             f"-kubeconfig={self._kubeconfig}",
             f"-controller-namespace={NAMESPACE}",
             f"-identity-trust-domain={DOMAIN}",
-            f"-identity-issuance-lifetime={int(LEAF_LIFE.total_seconds())}s",
+            f"-identity-issuance-lifetime={int(self._life.total_seconds())}s",
             "-identity-scheme=kubernetes.io/tls",
             f"-issuer={self._issuer.folder}",
         ]

@@ -18,8 +18,9 @@ from lab.signers.fleet import Manner
 from lab.signers.istiod import AUDIENCE, NAMESPACE, SECRET, Istiod
 from lab.signers.leaf import Leaf, Workload
 from lab.signers.volume import EVERY
-from rollout.adapters.kube.api import KubeApi, Refused
+from rollout.adapters.kube.api import JsonObject, KubeApi, Refused
 from rollout.adapters.trust.home import MeshKeys
+from rollout.adapters.trust.objects import KubeTrust
 from rollout.engine.journal import MemoryJournal
 from rollout.engine.outcome import Word
 from rollout.model.rekey import Signer
@@ -32,6 +33,11 @@ from tests.unit.trust_scenes import single
 
 SITE = site_of(subject_sites.istio().meshes[0])
 OLD = Signer(1, 1)
+
+VALIDATOR = f"istio-validator-{NAMESPACE}"
+HOOK = f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{VALIDATOR}"
+COPIES = {"ConfigMap default/istio-ca-root-cert", f"webhooks {VALIDATOR}"}
+"""What istiod writes, among others: one ConfigMap into every namespace, and its root into its webhooks."""
 
 LIFE = timedelta(hours=1)
 """No leaf is renewed by its age here: it goes because another bundle was pushed, or because its proxy was restarted."""
@@ -56,24 +62,56 @@ SLOW = 40.0
 """Seconds between two looks of istiod's kubelet. Real ones take up to a minute or two."""
 
 
+def validator() -> JsonObject:
+    """As upstream's chart names and labels it, for what nobody ever makes: istiod writes its root into it."""
+    meta = {"name": VALIDATOR, "labels": {"app": "istiod", "istio.io/rev": "default"}}
+    hook = {
+        "name": "played.istio.io",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Ignore",
+        "clientConfig": {"service": {"namespace": NAMESPACE, "name": "istiod", "path": "/validate"}},
+        "objectSelector": {"matchLabels": {"played.example/of": "nobody"}},
+        "rules": [
+            {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}
+        ],
+    }
+    kind = "ValidatingWebhookConfiguration"
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": meta,
+        "webhooks": [hook],
+    }
+
+
 @contextmanager
 def running(
     plane: ControlPlane, api: KubeApi, keys: MeshKeys, folder: Path, synced: float = EVERY
 ) -> Iterator[Istiod]:
     """Its Secret is the product's from the first hand-over on, as after a bringup."""
-    with suppress(Refused):
-        api.request("DELETE", objects.secret_path(NAMESPACE, SECRET))
-    kube_trust(SITE, keys, api).hand_over((1,), OLD)
+    for left in (objects.secret_path(NAMESPACE, SECRET), HOOK):
+        with suppress(Refused):
+            api.request("DELETE", left)
+    trust = kube_trust(SITE, keys, api)
+    trust.hand_over((1,), OLD)
+    objects.apply(api, HOOK, validator())
     istiod = Istiod(api, plane.kubeconfig, folder, synced=synced)
     pods = Deployed(api, NAMESPACE, {"istiod": istiod.restart})
     try:
         pods.start()
         eventually(pods.ready, "istiod")
-        eventually(lambda: istiod.bundle() == (keys.anchor(1),), "its root for new proxies")
+        eventually(lambda: copied(trust) == {trust.anchors((1,))}, "its root in every copy that it writes")
         yield istiod
     finally:
         pods.stop()
         istiod.close()
+
+
+def copied(trust: KubeTrust) -> set[tuple[str, ...]]:
+    """What the copies say, once all are there."""
+    copies = {copy.where: tuple(copy.anchors) for copy in trust.sight().copies}
+    return set(copies.values()) if copies.keys() >= COPIES else set()
 
 
 @contextmanager
@@ -99,6 +137,9 @@ def test_our_plan_takes_it_from_a_to_b_and_no_handshake_fails(rotation: Rotation
     assert rotation.apply(rotation.plan()).word is Word.DONE
     rotation.unbroken()
     rotation.sees_only(2)
+    assert {copy.where for copy in rotation.trust.sight().copies} >= COPIES, (
+        "written by istiod, and all of B alone"
+    )
 
 
 def test_a_kubelet_that_lays_the_secret_late_holds_nothing_up(
@@ -135,12 +176,22 @@ def test_an_istiod_that_dies_at_the_switch_and_comes_back_costs_no_handshake(
     rotation: Rotation, istiod: Istiod, step: str
 ) -> None:
     """In the drain somebody is refused first: only then its kubelet starts it again."""
-    with revived(istiod, lambda: any(proxy.refusals for proxy in rotation.fleet.proxies)):
-        outcome = rotation.apply(rotation.plan(), when_started(step, istiod.kill))
+    before: list[int] = []
+
+    def die() -> None:
+        before.append(refused(rotation))
+        istiod.kill()
+
+    with revived(istiod, lambda: bool(before) and refused(rotation) > before[0]):
+        outcome = rotation.apply(rotation.plan(), when_started(step, die))
     assert outcome.word is Word.DONE, outcome.detail
-    assert any(proxy.refusals for proxy in rotation.fleet.proxies) is (step == MIDWAY)
+    assert step != MIDWAY or refused(rotation) > before[0]
     rotation.unbroken()
     rotation.sees_only(2)
+
+
+def refused(rotation: Rotation) -> int:
+    return sum(proxy.refusals for proxy in rotation.fleet.proxies)
 
 
 @contextmanager
