@@ -30,7 +30,9 @@ WITHIN = 900.0
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make drills", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="of each mesh without a fault (3)")
-    parser.add_argument("--only", action="append", default=[], help="istio, or istio/crash; may be repeated")
+    parser.add_argument(
+        "--only", action="append", default=[], help="istio, istio/plain, istio/crash; may be repeated"
+    )
     parser.add_argument(
         "--kept", type=Path, help="a file of what was drilled already, and where it is added to"
     )

@@ -33,7 +33,7 @@ class Case:
     number: int = 1
 
     def __str__(self) -> str:
-        return f"{self.mesh}/{self.fault}" if self.fault else self.mesh
+        return f"{self.mesh}/{self.fault or 'plain'}"
 
     @property
     def words(self) -> tuple[str, ...]:
