@@ -140,7 +140,8 @@ def test_the_control_plane_runs_the_version_from_the_pinned_hub_twice(
     assert found["HorizontalPodAutoscaler", "istiod"]["spec"]["minReplicas"] == 2
     assert found["PodDisruptionBudget", "istiod"]["spec"]["minAvailable"] == 1
     mesh = yaml.safe_load(found["ConfigMap", "istio"]["data"]["mesh"])
-    assert mesh == {"trustDomain": "cluster.local"}
+    pushed = {"proxyMetadata": {"PROXY_CONFIG_XDS_AGENT": "true"}}
+    assert mesh == {"trustDomain": "cluster.local", "defaultConfig": pushed}
 
 
 def test_the_injectors_values_carry_what_pins_the_data_plane(istio: IstioRole, tmp_path: Path) -> None:
