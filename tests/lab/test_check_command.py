@@ -48,7 +48,9 @@ def not_open(findings: dict[str, dict[str, str]]) -> dict[str, str]:
 def test_on_a_site_that_was_just_brought_up_every_check_is_open(serving: Site) -> None:
     seen = found(serving)
     assert not_open(seen) == {}
-    assert set(catalogue()) - set(seen) == {"GW-ROUTE-GONE", "PKI-CLOCK"}, "asked of one node that left; of a rotation"
+    assert set(catalogue()) - set(seen) == {"GW-ROUTE-GONE", "PKI-CLOCK"}, (
+        "asked of one node that left; of a rotation"
+    )
 
 
 def test_any_gateway_node_of_it_may_move(serving: Site) -> None:

@@ -9,9 +9,12 @@ import pytest
 from rollout.engine.journal import MemoryJournal
 from rollout.engine.outcome import Word
 from rollout.engine.run import resume
+from rollout.engine.trust import Declared
+from rollout.errors import Unreachable
+from rollout.model.gate import Verdict
 from rollout.model.rekey import HandOver, Signer
 from rollout.model.step import Step
-from tests.unit.fake_trust import anchor
+from tests.unit.fake_trust import FakeTrust, anchor
 from tests.unit.fake_world import TEMPO
 from tests.unit.trust_scenes import EVERY, SCENES, WITH_ISSUERS, Stage, before, single
 
@@ -149,3 +152,43 @@ def test_a_signer_whose_secret_is_deleted_is_told_again_once_everybody_was_seen_
     assert stage.apply(stage.fresh(rest)).word is Word.DONE
     stage.unbroken()
     assert stage.trust.new_only(2)
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    """What signs answers none of the next ``looks``."""
+    left = iter(range(looks))
+    declared = FakeTrust.declared
+
+    def asked(trust: FakeTrust) -> Declared:
+        if next(left, None) is not None:
+            raise Unreachable("no server is Ready", where="the mesh")
+        return declared(trust)
+
+    monkeypatch.setattr(FakeTrust, "declared", asked)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_signer_that_dies_as_it_is_told_is_waited_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = SCENES[name].build()
+    plan = stage.plan()
+    dying(monkeypatch, 3)
+    outcome = stage.apply(plan)
+    assert outcome.word is Word.DONE, outcome.detail
+    stage.unbroken()
+    assert stage.trust.new_only(2)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_one_that_does_not_come_back_holds_the_run_before_it_is_told_anything(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = SCENES[name].build()
+    plan = stage.plan()
+    told = list(stage.trust.log)
+    dying(monkeypatch, 100_000)
+    outcome = stage.apply(plan)
+    assert outcome.word is Word.HELD, outcome.detail
+    assert {(f.check, f.verdict) for f in outcome.findings} == {("PKI-TRUST", Verdict.INCONCLUSIVE)}
+    assert [line for line in stage.trust.log if line.startswith("told")] == [
+        line for line in told if line.startswith("told")
+    ]

@@ -72,13 +72,23 @@ def hand_over(run: Run, effect: HandOver) -> Done | Findings:
     """One guard for each kind of change; a mesh that was told exactly this already is left alone."""
     trust = trust_of(run, effect.mesh)
     wanted = Declared(trust.anchors(effect.trusts), trust.authority(effect.signer))
-    if trust.declared() == wanted:
+    silent = _until_clear(run, TRUST, lambda: _answers(trust))
+    if silent:
+        return silent
+    now = trust.declared()
+    if now == wanted:
         return Done(Word.ALREADY)
-    held = tuple(_forbids(trust, effect, trust.declared(), wanted))
+    held = tuple(_forbids(trust, effect, now, wanted))
     if held:
         return held
     trust.hand_over(effect.trusts, effect.signer)
     return Done(Word.DONE)
+
+
+def _answers(trust: MeshTrust) -> Objections:
+    """A signer that has just died is waited for: its kubelet starts it again."""
+    trust.declared()
+    return ()
 
 
 def _forbids(trust: MeshTrust, effect: HandOver, now: Declared, wanted: Declared) -> Iterator[Finding]:
