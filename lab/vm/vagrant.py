@@ -88,25 +88,23 @@ def _vagrant(
     log = folder / "log" / f"vagrant-{words[0]}.log"
     with log.open("w") as stream:
         process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=env,
+            argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=env
         )
         try:
             _await(process, log, within, progress)
         finally:
             process.kill()
             process.wait()
-    text = log.read_text(errors="replace")
     if process.returncode != 0:
-        said = " / ".join(line.strip() for line in text.splitlines()[-8:] if line.strip())
-        hint = f"see {log} and the machines' consoles in {folder / 'consoles'}"
-        raise RackrollError(
-            f"`vagrant {words[0]}` failed ({process.returncode}): {said}", where="lab", hint=hint
-        )
-    return text
+        raise _failed(words[0], process.returncode, log)
+    return log.read_text(errors="replace")
+
+
+def _failed(word: str, code: int, log: Path) -> RackrollError:
+    lines = log.read_text(errors="replace").splitlines()[-8:]
+    said = " / ".join(line.strip() for line in lines if line.strip())
+    hint = f"see {log} and the machines' consoles in {log.parent.parent / 'consoles'}"
+    return RackrollError(f"`vagrant {word}` failed ({code}): {said}", where="lab", hint=hint)
 
 
 def _await(

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from lab import lifecycle
 from lab import preflight as embedded
 from lab.vm import preflight
+from lab.vm.machines import read_machines
+from lab.vm.sitefile import write_site
+from lab.vm.state import vm_folder
 from rollout.cli.lab import lab
 from rollout.errors import RackrollError
+from rollout.site.load import load_site
 
 
 @pytest.fixture
@@ -63,3 +68,12 @@ def test_a_folder_below_var_is_refused(able: None) -> None:
     del able
     with pytest.raises(RackrollError, match="below /var"):
         preflight.check_machine(Path("/var/lib/somewhere"))
+
+
+def test_the_embedded_lab_never_takes_virtual_machines_for_leftovers(able: None, tmp_path: Path) -> None:
+    del able
+    site = load_site(write_site(read_machines(), tmp_path / "vm"))
+    vm_folder(site.folder).mkdir(parents=True)
+    with pytest.raises(RackrollError, match="virtual machines"):
+        lifecycle.up(site, progress=lambda _: None)
+    assert vm_folder(site.folder).exists()
