@@ -18,7 +18,7 @@ PLUGIN = Path("/usr/share/rubygems-integration/all/gems")
 
 @pytest.fixture(autouse=True)
 def vagrant() -> None:
-    """Skipped aloud without Vagrant and its libvirt provider; `make vagrant-tests` installs them, `make test` does not."""
+    """Skipped aloud without Vagrant and its provider: `make vagrant-tests` installs them, `make test` does not."""
     if shutil.which("vagrant") and list(PLUGIN.glob("vagrant-libvirt-*")):
         return
     pytest.skip("no vagrant with vagrant-libvirt here: scripts/os-packages vagrant vagrant-libvirt")
