@@ -1,5 +1,5 @@
 # rackroll: `make demo` shows what it does, `make test` proves it. `make help` lists the rest.
-.PHONY: help demo demo-real test e2e bench bench-real chaos crash drills lint lab-up lab-down helm clean venv lab-tools tools contract
+.PHONY: help demo demo-real test e2e bench bench-real chaos crash drills lint lab-up lab-down helm clean venv lab-tools tools contract vagrant-tests vagrant-lab
 
 PYTHON ?= python3
 SITE ?= inventory/lab
@@ -8,7 +8,7 @@ E2E_TOOLS = kube-1.35 etcd kwok metallb metallb-0.15 istio-1.30 istio-1.31 istio
 export PYTHON
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo-real: lab-tools ## the same demo on upstream's Kubernetes and MetalLB, built once in some minutes
 	@.venv/bin/python scripts/get-tools.py kube-1.35 etcd metallb
@@ -23,6 +23,13 @@ test: lab-tools ## every tier but real Kubernetes: unit, plans, contract, lab
 e2e: lab-tools ## upstream's own programs: contract, 1,000 KWOK nodes, charts, signers, MetalLB in the lab (ARGS=tests/e2e/charts)
 	@.venv/bin/python scripts/get-tools.py $(filter-out $(RACKROLL_LEFT_OUT),$(E2E_TOOLS))
 	@scripts/run-e2e $(ARGS)
+
+vagrant-tests: lab-tools ## what only virtual machines prove: reboots, conntrack, clocks, BFD (vagrant, libvirt, qemu; no KVM needed)
+	@scripts/run-vm-tests $(ARGS)
+
+vagrant-lab: lab-tools ## nodes and ToRs as virtual machines, wired and answering; `rackroll lab down --vm` removes them
+	@scripts/os-packages $$(.venv/bin/python -c 'from lab.vm.preflight import PACKAGES; print(*PACKAGES)')
+	@nice -n 19 .venv/bin/rackroll lab up --vm
 
 lint: venv ## ruff, mypy strict, import contracts
 	.venv/bin/ruff check .

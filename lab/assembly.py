@@ -27,7 +27,7 @@ def assemble(blueprint: Blueprint, progress: Progress) -> LabState:
     wiring.wire(topology)
     forwarder = services.start(services.FORWARD, folder)
     progress("starting sshd, chronyd and FRR in every host")
-    hosts = _start(blueprint, topology.hosts)
+    hosts = start_hosts(blueprint, topology.hosts)
     state = LabState(site.name, folder, False, hosts, (forwarder,), blueprint.real)
     write_state(state)
     return _finish(blueprint, _with_service(state, services.start(services.RESILIENT, folder)), progress)
@@ -91,7 +91,7 @@ def _start_daemon(blueprint: Blueprint, state: LabState, module: str) -> LabStat
     return _with_service(state, daemon)
 
 
-def _start(blueprint: Blueprint, hosts: Sequence[LabHost]) -> tuple[HostState, ...]:
+def start_hosts(blueprint: Blueprint, hosts: Sequence[LabHost]) -> tuple[HostState, ...]:
     """All at once; each is waited for in turn."""
     name, folder = blueprint.site.name, blueprint.folder
     show = folders_to_show(blueprint.site)
@@ -109,7 +109,7 @@ def _restart(blueprint: Blueprint, ill: Sequence[HostState]) -> tuple[HostState,
     for host in ill:
         kill(host.init)
         gone(host.init, within=timedelta(seconds=5))
-    return _start(blueprint, [blueprint.topology.host(host.name) for host in ill])
+    return start_hosts(blueprint, [blueprint.topology.host(host.name) for host in ill])
 
 
 def _serves(state: LabState, name: str) -> bool:

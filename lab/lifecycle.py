@@ -17,6 +17,7 @@ from lab.blueprint import Blueprint, draw
 from lab.real import needs
 from lab.state import LabState, find_state
 from lab.status import LabStatus, status
+from lab.vm.state import vm_folder
 from rollout.errors import RackrollError
 from rollout.model.site import Site
 from rollout.site.load import load_site
@@ -35,6 +36,7 @@ def up(site: Site, *, progress: Progress, real: bool = False) -> LabState:
     if real:
         needs.require(site)
     blueprint = draw(site, real=real)
+    _refuse_machines(blueprint.folder)
     with registry.only_one(blueprint.folder):
         state = _usable(blueprint)
         if state is not None:
@@ -50,6 +52,12 @@ def down(site_folder: Path) -> bool:
     folder = site_folder.resolve()
     with registry.only_one(folder):
         return teardown.remove(folder)
+
+
+def _refuse_machines(folder: Path) -> None:
+    if vm_folder(folder).exists():
+        hint = f"`rackroll lab up --vm` goes on with it, `rackroll lab down --vm -i {folder}` removes it"
+        raise RackrollError("the lab of this folder is one of virtual machines", where=str(folder), hint=hint)
 
 
 def _refuse_other_kind(state: LabState, *, real: bool) -> None:

@@ -20,6 +20,9 @@ _AT_LEAST = frozenset({"net.netfilter.nf_conntrack_max"})
 """Another writer may raise these live and we must not fight it: kube-proxy raises conntrack, never lowers it."""
 
 _KEY = re.compile(r"^[a-z0-9_-]+([./][A-Za-z0-9_@:-]+)+$")
+_BRINGS = {"net.netfilter.nf_conntrack": "nf_conntrack", "net.ipv4.vs.": "ip_vs"}
+"""Keys, and the module that they are of."""
+
 _FORBIDDEN = {
     "net.ipv4.tcp_tw_recycle": "it broke clients behind NAT and was removed in Linux 4.12; use net.ipv4.tcp_tw_reuse",
 }
@@ -69,11 +72,11 @@ def render(profile: KernelProfile) -> str:
 
 
 def modules(profile: KernelProfile) -> tuple[str, ...]:
-    """net.netfilter keys exist only once the module is loaded; at boot that must come before sysctl.d is read."""
-    return (
-        ("nf_conntrack",)
-        if any(key.startswith("net.netfilter.nf_conntrack") for key, _ in profile.sysctls)
-        else ()
+    """Some keys exist only once a module is loaded; at boot that must come before sysctl.d is read."""
+    return tuple(
+        module
+        for prefix, module in _BRINGS.items()
+        if any(key.startswith(prefix) for key, _ in profile.sysctls)
     )
 
 

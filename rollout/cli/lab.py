@@ -10,9 +10,22 @@ import click
 
 from rollout.cli.options import inventory_option, output_option
 from rollout.cli.output import emit, say
+from rollout.errors import RackrollError
 
 if TYPE_CHECKING:
     from lab.status import LabStatus, Part
+
+
+vm_option = click.option(
+    "--vm", is_flag=True, help="Virtual machines: own kernels, own clocks (needs vagrant, libvirt, qemu)."
+)
+optional_inventory = click.option(
+    "-i",
+    "--inventory",
+    type=click.Path(path_type=Path),
+    envvar="RACKROLL_INVENTORY",
+    help="Site folder (or its site.yaml). Also RACKROLL_INVENTORY. With --vm it may be left out.",
+)
 
 
 @click.group()
@@ -21,29 +34,40 @@ def lab() -> None:
 
 
 @lab.command()
-@inventory_option
+@optional_inventory
 @click.option(
     "--real",
     is_flag=True,
     help="Upstream's Kubernetes and MetalLB in the place of the simulated ones (`make tools` builds them).",
 )
-def up(inventory: Path, real: bool) -> None:
-    """Build the site's racks out of network namespaces (root, Linux). A second `up` only repairs."""
+@vm_option
+def up(inventory: Path | None, real: bool, vm: bool) -> None:
+    """Build the site's racks out of network namespaces (root, Linux). A second `up` only repairs.
+
+    With --vm: nodes and ToRs of vagrant/topology.yaml as virtual machines, and their site file (-i: where to).
+    """
     from lab.lifecycle import up as lab_up
     from rollout.site.load import load_site
 
+    if vm:
+        _vm_up(inventory, real)
+        return
     started = time.monotonic()
+    inventory = _named(inventory)
     lab_up(load_site(inventory), progress=say, real=real)
     say(f"lab up in {time.monotonic() - started:.1f} s; see what is real: rackroll lab status -i {inventory}")
 
 
 @lab.command()
-@inventory_option
-def down(inventory: Path) -> None:
+@optional_inventory
+@vm_option
+def down(inventory: Path | None, vm: bool) -> None:
     """Remove the lab, also a broken one; nothing of it is left behind."""
     from lab.lifecycle import down as lab_down
+    from lab.vm.lifecycle import default_folder
 
-    lab_down(_folder(inventory))
+    folder = default_folder() if vm and inventory is None else _folder(_named(inventory))
+    lab_down(folder)
     say("lab down")
 
 
@@ -55,9 +79,33 @@ def status(inventory: Path, output: str) -> None:
     from dataclasses import asdict
 
     from lab.status import status as lab_status
+    from lab.vm.status import status as vm_status
 
-    found = lab_status(_folder(inventory))
+    folder = _folder(inventory)
+    found = vm_status(folder) or lab_status(folder)
     emit({**asdict(found), "up": found.up}, output, lambda: _table(found))
+
+
+def _named(inventory: Path | None) -> Path:
+    if inventory is None:
+        raise RackrollError(
+            "no site is named", where="rackroll lab", hint="-i FOLDER, or --vm for the machines' own"
+        )
+    return inventory
+
+
+def _vm_up(inventory: Path | None, real: bool) -> None:
+    from lab.vm.lifecycle import default_folder
+    from lab.vm.lifecycle import up as vm_up
+
+    if real:
+        hint = "use one of them; the machines have no cluster yet (docs/decisions/vagrant-lab.md)"
+        raise RackrollError("--real and --vm do not go together", where="rackroll lab up", hint=hint)
+    folder = default_folder() if inventory is None else _folder(inventory)
+    state = vm_up(folder, progress=say)
+    parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in state.seconds.items())
+    kind = "on the processor" if state.native else "emulated: not hardware's timings"
+    say(f"lab up ({kind}): {parts}; its site: -i {folder}")
 
 
 def _table(found: LabStatus) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rollout.cli.drill.command import FAULTS, MESHES
-from rollout.cli.drill.faults import faults
+from rollout.cli.drill.menu import faults
 from rollout.model.site import MeshKind
 from tests.drills.table import Case, Drilled, document
 from tests.lab.drill_command import Drills

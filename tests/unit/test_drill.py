@@ -19,7 +19,7 @@ from rollout.cli.demo import capability
 from rollout.cli.drill import history
 from rollout.cli.drill.command import FAULTS, drill
 from rollout.cli.drill.crash import _targets
-from rollout.cli.drill.faults import faults
+from rollout.cli.drill.menu import faults
 from rollout.cli.drill.mortal import line, read
 from rollout.cli.drill.rotation import PhaseTime, Timeline, phase_of_step
 from rollout.cli.drill.score import DrillScore

@@ -127,3 +127,5 @@ def test_what_is_rendered_reads_back_as_no_drift() -> None:
 def test_conntrack_keys_ask_for_the_module_and_others_do_not() -> None:
     assert modules(of((CONNTRACK, "1"))) == ("nf_conntrack",)
     assert modules(of(("net.core.somaxconn", "1"))) == ()
+    assert modules(of(("net.ipv4.vs.conntrack", "1"))) == ("ip_vs",)
+    assert modules(of((CONNTRACK, "1"), ("net.ipv4.vs.conntrack", "1"))) == ("nf_conntrack", "ip_vs")

@@ -132,7 +132,7 @@ def _once(
 
 def _fault(name: str | None, kind: MeshKind) -> Fault | None:
     """A new one for each drill: it remembers what it did."""
-    from rollout.cli.drill.faults import faults
+    from rollout.cli.drill.menu import faults
     from rollout.errors import RackrollError
 
     if name is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Protocol
 
 from lab.mesh.drill import Running, corrupt_trust, freeze, pair_of, stop_signer, trust
@@ -267,10 +266,3 @@ until_it '< 0.02'
 
 HOLDS_SOON = frozenset({"stuck-pod", "tampered-trust"})
 """Faults that a run waits out for ``pacing.stepTimeout``: their drills have a shorter one."""
-
-
-def faults() -> Mapping[str, type[NoFault]]:
-    from rollout.cli.drill.crash import Crash
-
-    found = (SkewedClock, StuckPod, DyingSigner, Crash, FullConntrack, TamperedTrust)
-    return MappingProxyType({each().name: each for each in found})
