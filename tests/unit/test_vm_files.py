@@ -46,7 +46,7 @@ def blueprint(machines: Machines, tmp_path: Path) -> Blueprint:
 def test_the_generated_site_is_read_by_the_products_own_reader(blueprint: Blueprint) -> None:
     site = blueprint.site
     assert [node.name for node in site.nodes] == ["r1n1", "r1n2", "r2n1", "r2n2"]
-    assert [str(switch.ssh.address) for switch in site.switches] == ["127.91.1.1", "127.91.2.1"]
+    assert [str(switch.ssh.address) for switch in site.switches] == ["127.88.1.1", "127.88.2.1"]
     assert all(node.ssh.known_hosts.name == "known_hosts" for node in site.nodes)
 
 
@@ -94,7 +94,7 @@ def test_a_seed_brings_the_host_key_that_known_hosts_already_has(
     assert names["etc/ssh/lab_host_ed25519_key"].mode == 0o600
     assert "etc/default/chrony" not in names, "chronyd -x would leave the machine's own clock alone"
     known = (blueprint.folder / ".lab" / "known_hosts").read_text()
-    assert "[127.91.1.11]:2222 ssh-ed25519 " in known
+    assert "[127.88.1.11]:2222 ssh-ed25519 " in known
 
 
 def test_a_tor_bridges_its_nodes_and_has_its_uplink_beside(
