@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryptography import x509
 
@@ -14,7 +14,6 @@ from pki.bundle import read_pem
 from pki.errors import PkiError
 from pki.material import IssuerMaterial
 from rollout.model.role import Json
-from rollout.model.trust import TrustWay
 
 Found = Mapping[str, Json | None]
 """API path to the object there, None where there is none."""
@@ -59,10 +58,10 @@ class ObjectTrust(Protocol):
         ...
 
 
+@runtime_checkable
 class TrustedRole(Protocol):
     """A role whose mesh takes its trust as objects."""
 
-    def trust(self) -> TrustWay | None: ...
     def object_trust(self) -> ObjectTrust: ...
 
 

@@ -19,8 +19,7 @@ def metrics(found: Iterable[Watched], now: datetime) -> str:
     lines = tuple(found)
     roots = Counter((one.site, one.mesh) for one in lines if one.tier is Tier.ROOT)
     text = _family(NOT_AFTER, "When the certificate expires.", lines, lambda one: one.ends)
-    begins: Callable[[Watched], datetime] = lambda one: one.certificate.not_valid_before_utc  # noqa: E731
-    text += _family(NOT_BEFORE, "When the certificate became valid.", lines, begins)
+    text += _family(NOT_BEFORE, "When the certificate became valid.", lines, _begins)
     text += head(ROOTS, "Roots of the mesh that are not retired.")
     text += "".join(
         f"{ROOTS}{{site={quoted(site)},mesh={quoted(mesh)}}} {count}\n"
@@ -34,6 +33,10 @@ def metrics(found: Iterable[Watched], now: datetime) -> str:
             for site in dict.fromkeys(one.site for one in lines)
         )
     )
+
+
+def _begins(one: Watched) -> datetime:
+    return one.certificate.not_valid_before_utc
 
 
 def _family(name: str, says: str, found: tuple[Watched, ...], when: Callable[[Watched], datetime]) -> str:

@@ -47,7 +47,7 @@ class MeshTrust(Protocol):
         ...
 
     def hand_over(self, trusts: tuple[int, ...], signer: Signer) -> bool:
-        """False if the mesh had been told exactly this already."""
+        """True once the mesh is told. Whether it had been told this already, ``declared`` says."""
         ...
 
     def restart_control_plane(self, stamp: str) -> bool:

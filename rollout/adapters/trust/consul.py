@@ -10,10 +10,11 @@ from cryptography import x509
 
 from pki.bundle import read_pem
 from pki.fingerprint import fingerprint
-from pki.rotation.sighting import Authority, Fingerprint, Party, Sighting
+from pki.rotation.sighting import Authority, Sighting
 from roles.consul.trust import next_configuration
 from rollout.adapters.trust.connect_ca import ConnectCa
 from rollout.adapters.trust.home import MeshKeys, spoken
+from rollout.adapters.trust.keyed import Keyed
 from rollout.adapters.trust.proxies import Parties
 from rollout.engine.trust import Declared
 from rollout.errors import StepFailed
@@ -22,24 +23,12 @@ from rollout.model.trust import TrustWay
 
 
 @dataclass(frozen=True, slots=True)
-class ConsulTrust:
+class ConsulTrust(Keyed):
     mesh: str
     way: TrustWay
     ca: ConnectCa
     keys: MeshKeys
     proxies: Parties
-
-    def signers(self) -> tuple[Signer, ...]:
-        return self.keys.signers()
-
-    def authority(self, signer: Signer) -> Authority:
-        return self.keys.authority(signer)
-
-    def anchors(self, generations: tuple[int, ...]) -> tuple[Fingerprint, ...]:
-        return tuple(fingerprint(self.keys.anchor(number)) for number in generations)
-
-    def mint(self, signer: Signer) -> bool:
-        return self.keys.mint(signer)
 
     def declared(self) -> Declared:
         """The bundle with the active root last, as bundles are extended."""
@@ -73,12 +62,6 @@ class ConsulTrust:
 
     def control_plane_lacks(self) -> str | None:
         return None
-
-    def retire(self, generation: int) -> None:
-        self.keys.retire(generation)
-
-    def renew(self, party: Party) -> bool:
-        return self.proxies.renew(party)
 
     def _root(self, entry: Mapping[str, Any]) -> x509.Certificate:
         with spoken(self.mesh):

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pki.fingerprint import fingerprint
-from pki.rotation.sighting import Authority, Copy, Fingerprint, Party, Sighting
+from pki.rotation.sighting import Authority, Copy, Sighting
+from pki.stores.secret import for_secret
 from roles.handover import ObjectTrust
 from rollout.adapters.kube.api import MERGE, KubeApi, Refused, failed
 from rollout.adapters.kube.cluster import FIELD_MANAGER, KubeCluster
 from rollout.adapters.trust.home import MeshKeys, spoken
+from rollout.adapters.trust.keyed import Keyed
 from rollout.adapters.trust.proxies import Parties
 from rollout.engine.trust import Declared
 from rollout.errors import StepFailed
@@ -23,7 +25,7 @@ STAMP = "rackroll.io/trust"
 
 
 @dataclass(frozen=True)
-class KubeTrust:
+class KubeTrust(Keyed):
     """``hand`` is the role's word for the objects; ``keys`` are the site's own."""
 
     mesh: str
@@ -33,18 +35,6 @@ class KubeTrust:
     api: Callable[[], KubeApi]
     cluster: KubeCluster
     proxies: Parties
-
-    def signers(self) -> tuple[Signer, ...]:
-        return self.keys.signers()
-
-    def authority(self, signer: Signer) -> Authority:
-        return self.keys.authority(signer)
-
-    def anchors(self, generations: tuple[int, ...]) -> tuple[Fingerprint, ...]:
-        return tuple(fingerprint(self.keys.anchor(number)) for number in generations)
-
-    def mint(self, signer: Signer) -> bool:
-        return self.keys.mint(signer)
 
     def declared(self) -> Declared:
         with spoken(self.mesh):
@@ -65,7 +55,9 @@ class KubeTrust:
     def hand_over(self, trusts: tuple[int, ...], signer: Signer) -> bool:
         bundle = [self.keys.anchor(number) for number in trusts]
         _, issuer = self.keys.certificates(signer)
-        self.cluster.apply(self.hand.objects(bundle, issuer, self.keys.material(signer)))
+        with spoken(self.mesh):
+            material = for_secret(self.keys.material(signer), f"{self.mesh}'s Secret")
+        self.cluster.apply(self.hand.objects(bundle, issuer, material))
         return True
 
     def restart_control_plane(self, stamp: str) -> bool:
@@ -93,12 +85,6 @@ class KubeTrust:
             if not ready:
                 return said
         return None
-
-    def retire(self, generation: int) -> None:
-        self.keys.retire(generation)
-
-    def renew(self, party: Party) -> bool:
-        return self.proxies.renew(party)
 
     def _control_plane(self) -> tuple[Workload, ...]:
         return tuple(found for workload in self.way.control_plane for found in self._named(workload))

@@ -7,7 +7,7 @@ from functools import partial
 
 from pki.profile import Identity, profile
 from roles.consul.role import ConsulRole
-from roles.handover import ObjectTrust
+from roles.handover import TrustedRole
 from rollout.adapters.kube.api import KubeApi, connect
 from rollout.adapters.kube.cluster import KubeCluster
 from rollout.adapters.pki import pki_home
@@ -54,14 +54,11 @@ def _trust(
     proxies = Proxies(site, roles, mesh, api, cluster, census, envoys=mesh.kind is MeshKind.ISTIO)
     keys = MeshKeys(mesh.name, pki_home(mesh))
     role = roles[mesh.name]
+    if isinstance(role, TrustedRole):
+        return KubeTrust(mesh.name, way, role.object_trust(), keys, api, cluster, proxies)
     if isinstance(role, ConsulRole):
         return ConsulTrust(mesh.name, way, ServerCa(mesh.namespace, api, vantage), keys, proxies)
-    return KubeTrust(mesh.name, way, _objects(role), keys, api, cluster, proxies)
-
-
-def _objects(role: SubjectRole) -> ObjectTrust:
-    found: ObjectTrust = role.object_trust()  # type: ignore[attr-defined]
-    return found
+    raise NotImplementedError(f"{role.kind} has a way to rotate and nothing here hands it over")
 
 
 def _once(make: Callable[[], KubeApi]) -> Callable[[], KubeApi]:
