@@ -1,6 +1,7 @@
 """The lab's Kubernetes: ``python -m lab.daemon <site folder> [--simulated-nodes]``.
 
-One process with the simulated API, its controllers and the node agents. It writes ``.lab/kubeconfig`` and
+One process with the simulated API, its controllers and the node agents; virtual machines have their agents inside
+(:mod:`lab.vm.nodes`). It writes ``.lab/kubeconfig`` and
 ``.lab/daemon.json``; SIGTERM stops it cleanly. Its state is in memory: **a restart forgets every object**,
 only the port, the token and the certificate stay the same.
 """
@@ -25,6 +26,7 @@ from lab.kube.cluster import Cluster, assemble, write_kubeconfig
 from lab.kube.credentials import write_atomically
 from lab.kube.kubelet import SimulatedKubelet
 from lab.kube.store import Store
+from lab.vm.state import vm_folder
 from rollout.errors import RackrollError
 from rollout.model.site import Site
 from rollout.site.load import load_site
@@ -81,6 +83,10 @@ async def _started(cluster: Cluster, memory: Path) -> int:
 
 
 async def _nodes(cluster: Cluster, site: Site, folder: Path, *, simulated: bool) -> _Agents | None:
+    if not simulated and vm_folder(folder).exists():
+        from lab.vm import nodes
+
+        return await nodes.start(cluster, site, folder)
     if not simulated:
         from lab.node import agents
 

@@ -16,9 +16,9 @@ DROPPED = ("sys_time", "sys_module", "sys_boot", "syslog", "sys_rawio", "mknod",
 """Capabilities no lab process has: clock, modules, reboot, kernel log, raw devices."""
 
 
-def bounding_set() -> str:
-    """The value for setpriv's ``--bounding-set``."""
-    return ",".join(f"-{name}" for name in DROPPED)
+def bounding_set(*, but: str = "") -> str:
+    """The value for setpriv's ``--bounding-set``; ``but``: the one capability that is kept all the same."""
+    return ",".join(f"-{name}" for name in DROPPED if name != but)
 
 
 def command(

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lab.topology import LOOPBACK, OOB_BRIDGE
+
 _LIFE = timedelta(days=3650)
 
 
@@ -46,10 +48,10 @@ def tls_context(credentials: Credentials) -> ssl.SSLContext:
     return context
 
 
-def kubeconfig(credentials: Credentials, port: int, name: str) -> str:
-    """JSON, which is YAML too."""
+def kubeconfig(credentials: Credentials, port: int, name: str, address: str = LOOPBACK) -> str:
+    """JSON, which is YAML too. ``address``: loopback, or the out-of-band one that a virtual machine has a way to."""
     authority = base64.b64encode(credentials.certificate.read_bytes()).decode()
-    cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": authority}
+    cluster = {"server": f"https://{address}:{port}", "certificate-authority-data": authority}
     return json.dumps(
         {
             "apiVersion": "v1",
@@ -77,7 +79,8 @@ def _make_certificate(certificate: Path, key: Path) -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rackroll lab API (simulated)")])
     now = datetime.now(UTC)
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+    addresses = (IPv4Address(LOOPBACK), OOB_BRIDGE.ip)
+    names: list[x509.GeneralName] = [x509.DNSName("localhost"), *map(x509.IPAddress, addresses)]
     built = (
         x509.CertificateBuilder()
         .subject_name(subject)

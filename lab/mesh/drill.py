@@ -14,18 +14,26 @@ from typing import Any
 
 from lab import netns
 from lab.mesh.records import FOLDER
-from lab.mesh.surroundings import CONTROL, FILE, TRUST, Part, Pod, Surroundings, load, read_control
+from lab.mesh.surroundings import (
+    CONTROL,
+    FILE,
+    POD_FOLDERS,
+    TRUST,
+    Part,
+    Pod,
+    Surroundings,
+    load,
+    read_control,
+)
 from lab.process import PROC, kill, reference
-from lab.state import read_state, share_folder
+from lab.state import share_folder
 from rollout.errors import RackrollError
 from rollout.model.site import Site
-
-PODS = Path("run/rackroll")
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """One pod of the drill. ``folder`` is the machine's path to its files, ``inside`` the node's.
+    """One pod of the drill. ``folder`` is the lab host's path to its files, ``inside`` the node's.
 
     ``dialled``: others have it among their peers, so it is ready and not on its way out.
     """
@@ -55,7 +63,7 @@ def forget(folder: Path, site: Site) -> None:
 
 
 def running(folder: Path, site: Site) -> tuple[Running, ...]:
-    """The drill's pods on all nodes that run, by name; also those that are on their way in or out."""
+    """The drill's pods, by name; also those that are on their way in or out."""
     found = tuple(_found(folder, site))
     peers = {peer.name for _, around in found for peer in around.peers}
     known = (replace(one, dialled=one.pod.name in peers) for one, _ in found)
@@ -63,15 +71,13 @@ def running(folder: Path, site: Site) -> tuple[Running, ...]:
 
 
 def _found(folder: Path, site: Site) -> Iterator[tuple[Running, Surroundings]]:
-    state = read_state(folder)
     for node in site.nodes:
-        root = PROC / str(state.host(node.name).init.pid) / "root"
-        for file in (root / PODS).glob(f"*/{FILE}"):
+        for file in (share_folder(folder, node.name) / POD_FOLDERS).glob(f"*/{FILE}"):
             try:
                 around = load(file.read_text())
             except (OSError, ValueError):  # it has just gone
                 continue
-            inside = f"/{PODS / file.parent.name}"
+            inside = f"/run/lab/{POD_FOLDERS}/{file.parent.name}"
             yield Running(around.own, around.mesh, around.part, file.parent, inside), around
 
 

@@ -1,13 +1,17 @@
 """One pod of the drill on its node: its volumes, its one process, its surroundings, and what it has to say.
 
-The same life as a pod of upstream's programs (:mod:`lab.real.podrun`); but it shares its node's network and has its
-address on loopback, as every pod of the simulated cluster.
+What it is told and what it says lies in the node's share folder, so that a drill reaches it from outside whether the
+node is a namespace or a machine; its volumes, which may hold keys, never leave the node. The same life as a pod of
+upstream's programs (:mod:`lab.real.podrun`); but it shares its node's network and has its address on loopback, as
+every pod of the simulated cluster.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +19,7 @@ from typing import Any
 
 from lab.kube.objects import Obj
 from lab.mesh.stand_ins import StandIn, lag
-from lab.mesh.surroundings import FILE, OUTBOX, Surroundings, read_control
+from lab.mesh.surroundings import FILE, OUTBOX, POD_FOLDERS, Surroundings, read_control
 from lab.node.machine import Machine
 from lab.node.phases import probed
 from lab.node.podlife import Outside
@@ -24,6 +28,7 @@ from lab.real.podrun import Place, ProgramRun
 from lab.real.probes import ready
 from lab.real.programs import Start
 from lab.real.volumes import Volumes
+from rollout.errors import RackrollError
 
 _LOOK = 0.2
 _PATIENCE = Readiness(period=1.0, failures=3)
@@ -70,6 +75,7 @@ class MeshRun(ProgramRun):
         self._role = role
         self._ties = ties
         self._told = 0
+        self._open = f"/run/lab/{POD_FOLDERS}/{Path(volumes.folder).name}"
 
     def log(self, container: str) -> Path | None:
         """One process for all the containers that it stands for."""
@@ -79,14 +85,14 @@ class MeshRun(ProgramRun):
         return OnLoopback(self._place.machine, self._place.address)
 
     def _starts(self) -> Sequence[Start]:
-        folder = self._place.machine.path(self._volumes.folder)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._volumes.folder, self._open):
+            self._place.machine.path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.surround()
         return (self._role.start,)
 
     def surround(self) -> None:
         """Write down who is around now. Raises OSError before the pod has a folder, RackrollError without a node."""
-        target = self._place.machine.path(f"{self._volumes.folder}/{FILE}")
+        target = self._place.machine.path(f"{self._open}/{FILE}")
         text = self._ties.around(self._pod, self._role, self.address).dump()
         if not target.exists() or target.read_text() != text:
             draft = target.with_suffix(".draft")
@@ -96,7 +102,7 @@ class MeshRun(ProgramRun):
     def _environment(self, container: Obj) -> dict[str, str]:
         return {
             **super()._environment(container),
-            "LAB_FOLDER": self._volumes.folder,
+            "LAB_FOLDER": self._open,
             "LAB_ADDRESS": self.address,
             "LAB_MESH": self._role.mesh,
             "LAB_VERSION": self._role.version,
@@ -113,7 +119,7 @@ class MeshRun(ProgramRun):
 
     def _listen(self) -> None:
         """Carry on what the process has said since; a line that is not whole yet is left for the next time."""
-        outbox = self._place.machine.path(f"{self._volumes.folder}/{OUTBOX}")
+        outbox = self._place.machine.path(f"{self._open}/{OUTBOX}")
         if not outbox.exists():
             return
         with outbox.open("rb") as source:
@@ -126,7 +132,12 @@ class MeshRun(ProgramRun):
 
     async def _leave(self) -> None:
         """A frozen pod does not go: it stands for a node whose kubelet does not get rid of it."""
-        folder = self._place.machine.path(self._volumes.folder)
+        folder = self._place.machine.path(self._open)
         while read_control(folder).frozen:
             await asyncio.sleep(_LOOK)
         await super()._leave()
+
+    async def _clean_up(self) -> None:
+        await super()._clean_up()
+        with contextlib.suppress(RackrollError):
+            shutil.rmtree(self._place.machine.path(self._open), ignore_errors=True)

@@ -18,6 +18,8 @@ FILE = "surroundings.json"
 CONTROL = "control.json"
 TRUST = "trust.json"
 OUTBOX = "outbox.jsonl"
+POD_FOLDERS = "pods"
+"""Below a node's share folder (``/run/lab`` inside it): one folder for each pod of the drill, with the files above."""
 
 
 class Part(StrEnum):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from lab.kube.store import Store
 from lab.mesh.nodes import MeshNodes
+from lab.mesh.surroundings import POD_FOLDERS
 from lab.node import network
 from lab.node.execute import runtime
 from lab.node.kubelet import Backend, Kubelet
@@ -18,7 +20,7 @@ from lab.node.ledger import PROCESSES, Ledger
 from lab.node.machine import Machine
 from lab.node.proxy import KubeProxy
 from lab.node.speaker import Speaker
-from lab.state import lab_folder
+from lab.state import lab_folder, share_folder
 from rollout.errors import RackrollError
 from rollout.model.site import Site
 
@@ -43,20 +45,23 @@ class NodeAgents:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def start(store: Store, site: Site, folder: Path) -> NodeAgents:
-    """Start the agents; ``folder`` is the site folder whose lab is up. Returns once every task runs.
+async def start(store: Store, site: Site, folder: Path, only: str = "") -> NodeAgents:
+    """Start the agents, or those of one node; ``folder`` is the site folder whose lab is up.
 
-    Processes that an earlier daemon left behind are killed first.
+    Returns once every task runs. What an earlier daemon left behind is ended and removed first.
     """
     ledger = Ledger(lab_folder(folder) / PROCESSES)
     left = ledger.reap()
     if left:
         _log.warning("ended %d processes of an earlier daemon", left)
     nodes = machines(site, folder, ledger)
+    ours = [machine for machine in nodes if only in ("", machine.name)]
+    for machine in ours:
+        shutil.rmtree(share_folder(folder, machine.name) / POD_FOLDERS, ignore_errors=True)
     meshes = MeshNodes(store, site, folder)
-    tasks = [task for machine in nodes for task in _agents(store, site, machine, nodes, meshes)]
+    tasks = [task for machine in ours for task in _agents(store, site, machine, nodes, meshes)]
     await asyncio.sleep(0)
-    return NodeAgents(store, tasks, tuple(m.name for m in nodes))
+    return NodeAgents(store, tasks, tuple(m.name for m in ours))
 
 
 def machines(site: Site, folder: Path, ledger: Ledger) -> list[Machine]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -48,6 +47,10 @@ FOLLOWED: tuple[Resource, ...] = (
     LEASES,
 )
 _A_WHILE = 300.0  # seconds of one watch
+_AGAIN, _LATER = (
+    1.0,
+    3.0,
+)  # seconds until an API that refused is asked again; the longer one for what may not be served
 _ERRORS: Mapping[int, type[ApiError]] = {404: NotFound, 409: Conflict}
 
 
@@ -73,10 +76,25 @@ class Mirror(Store):
         for listed in ready:
             await listed.wait()
 
+    def follow_later(self, resources: Sequence[Resource]) -> None:
+        """Resources whose CRDs may come at any time, or never; until then it is as if nobody served them."""
+        loop = asyncio.get_running_loop()
+        for resource in resources:
+            arguments = (loop, resource, asyncio.Event(), _LATER)
+            threading.Thread(
+                target=self._watch, args=arguments, name=f"watch-{resource}", daemon=True
+            ).start()
+
     def close(self) -> None:
         self._closed.set()
 
-    def _watch(self, loop: asyncio.AbstractEventLoop, resource: Resource, listed: asyncio.Event) -> None:
+    def _watch(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        resource: Resource,
+        listed: asyncio.Event,
+        pause: float = _AGAIN,
+    ) -> None:
         """On a thread of its own. An API that is away is waited for; the loop being gone ends it."""
         while not self._closed.is_set():
             try:
@@ -88,8 +106,10 @@ class Mirror(Store):
                     if self._closed.is_set():
                         return
             except RackrollError as error:
-                _log.warning("watching %s: %s", resource, error)
-                time.sleep(1.0)
+                _log.log(
+                    logging.WARNING if pause == _AGAIN else logging.DEBUG, "watching %s: %s", resource, error
+                )
+                self._closed.wait(pause)
             except RuntimeError:  # the event loop has closed
                 return
 
@@ -97,6 +117,7 @@ class Mirror(Store):
         """Bring the copy to what the API shows; an answer to a write of ours may have been ahead of it."""
         present = {_place(item): item for item in state.values() if uid_of(item) not in self._ended}
         self._fresh -= state.keys()
+        self.register(resource)
         known = self._of(resource).objects
         gone = [p for p, item in known.items() if p not in present and uid_of(item) not in self._fresh]
         for place in gone:
@@ -125,6 +146,11 @@ class Mirror(Store):
         made = self._call("POST", _path(resource, space), {**_head(resource), **obj})
         self._fresh.add(uid_of(made))
         return self._note(resource, EventType.ADDED, _place(made), made)
+
+    def update(self, resource: Resource, obj: Mapping[str, Any]) -> Obj:
+        path = _path(resource, obj["metadata"].get("namespace"), obj["metadata"]["name"])
+        done = self._call("PUT", path, {**_head(resource), **obj})
+        return self._note(resource, EventType.MODIFIED, _place(done), done)
 
     def patch(self, resource: Resource, namespace: str | None, name: str, patch: Mapping[str, Any]) -> Obj:
         done = self._call("PATCH", _path(resource, namespace, name), patch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from lab import netns
 
@@ -10,7 +11,7 @@ _IP_FREEBIND = 15
 """Linux: bind to an address that is not there yet. A pod's address comes a moment after the pod."""
 
 
-def listen(namespace: str, address: str, port: int) -> socket.socket:
+def listen(namespace: str | Path, address: str, port: int) -> socket.socket:
     """Raises OSError when the port is taken in that namespace."""
 
     def make() -> socket.socket:

@@ -21,10 +21,14 @@ from lab.fabric import convergence
 from lab.forward import Route, write_plan
 from lab.process import ProcessRef
 from lab.state import LabState, write_state
-from lab.vm import hypervisor, vagrant, wiring
+from lab.topology import LabHost
+from lab.vm import hypervisor, nodes, vagrant, wiring
 from lab.vm import preflight as needs
+from lab.vm.code import PLACE, check_python, lay_out_code
+from lab.vm.given import SHARE, give
 from lab.vm.machines import ROOT, Machines, read_machines
-from lab.vm.seed import write_seed
+from lab.vm.ready import await_nodes
+from lab.vm.seed import Seed, Shown, write_seed
 from lab.vm.sitefile import refuse_foreign, write_site
 from lab.vm.state import VmState, read_vm_state, vm_folder, write_vm_state
 from rollout.errors import RackrollError
@@ -40,14 +44,17 @@ def default_folder() -> Path:
     return Path(base) / "rackroll" / "vm"
 
 
-def up(folder: Path, *, progress: Progress) -> VmState:
-    """The machines of vagrant/topology.yaml, wired and answering, and their site in ``folder``.
+def up(folder: Path, *, progress: Progress, laid: bool = False) -> VmState:
+    """The machines of vagrant/topology.yaml, wired and answering, with their cluster, and their site in ``folder``.
 
+    ``laid``: whoever calls has written that site already, starting from :func:`lab.vm.sitefile.write_site`'s.
     What runs is left alone; anything less is taken down and built again. Raises RackrollError.
     """
     folder = folder.resolve()
     needs.check_machine(folder)
-    refuse_foreign(folder)
+    check_python()
+    if not laid:
+        refuse_foreign(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with registry.only_one(folder):
         state = _usable(folder)
@@ -58,7 +65,8 @@ def up(folder: Path, *, progress: Progress) -> VmState:
             progress("removed what was left of an earlier lab")
         needs.check_room(folder)
         machines = read_machines()
-        write_site(machines, folder)
+        if not laid:
+            write_site(machines, folder)
         return _Build(machines, draw(load_site(folder)), progress).build()
 
 
@@ -74,7 +82,7 @@ def _usable(folder: Path) -> VmState | None:
     if state is None or not state.complete or not state.hypervisor.alive:
         return None
     running = hypervisor.virsh(state.hypervisor, "list", "--name").split()
-    here = set(services.running(folder)) >= {services.FORWARD}
+    here = set(services.running(folder)) >= {services.FORWARD, services.DAEMON}
     return state if here and len(running) == len(read_machines().machines) else None
 
 
@@ -105,6 +113,8 @@ class _Build:
         timings["vagrant up"] = time.monotonic() - began - sum(timings.values())
         self._open(state, vagrant.ssh_config(libvirtd, self.folder))
         timings["ssh and BGP"] = time.monotonic() - began - sum(timings.values())
+        self._start_cluster()
+        timings["Kubernetes"] = time.monotonic() - began - sum(timings.values())
         done = VmState(complete=True, hypervisor=libvirtd, native=needs.native(), seconds=timings)
         write_vm_state(self.blueprint.folder, done)
         return done
@@ -113,18 +123,31 @@ class _Build:
         names = wiring.namespaces(self.blueprint.topology)
         wanted = registry.Claim(self.blueprint.site.name, self.blueprint.folder, names)
         registry.refuse_taken(wanted)
-        preflight.check_free(names, self.blueprint.routes)
+        preflight.check_free(names, (*self.blueprint.routes, *self._to_kubelets()))
         registry.claim(wanted)
 
+    def _to_kubelets(self) -> tuple[Route, ...]:
+        return nodes.routes(self.blueprint.site, self.blueprint.topology)
+
     def _write_seeds(self, box: Path) -> None:
+        """What each machine starts from; a node also has folders of this machine, and finds its agent's code there."""
         self.folder.mkdir(mode=0o700)
         (self.folder / "seeds").mkdir()
-        topology = self.blueprint.topology
+        topology, code = self.blueprint.topology, self.folder / "code"
+        lay_out_code(code)
+        give(self.blueprint.site, topology, self.blueprint.folder)
+        shown = {node.name: self._shown(topology.host(node.name), code) for node in self.blueprint.site.nodes}
         for machine in self.machines.machines:
             host = topology.host(machine.name)
-            boot = self.blueprint.share(host) / "boot"
-            write_seed(self.folder / "seeds" / f"{machine.name}.tar", boot, topology, host, machine)
-        vagrant.write_inputs(self.folder, box=box, key=self.blueprint.site.nodes[0].ssh.key_file)
+            seed = Seed(topology, host, machine, shown.get(machine.name, ()))
+            write_seed(
+                self.folder / "seeds" / f"{machine.name}.tar", self.blueprint.share(host) / "boot", seed
+            )
+        key = self.blueprint.site.nodes[0].ssh.key_file
+        vagrant.write_inputs(self.folder, box=box, key=key, shown=shown)
+
+    def _shown(self, host: LabHost, code: Path) -> tuple[Shown, ...]:
+        return (Shown(code, PLACE, "ro"), Shown(self.blueprint.share(host), SHARE, "rw"))
 
     def _start_libvirtd(self) -> ProcessRef:
         topology = self.blueprint.topology
@@ -146,11 +169,18 @@ class _Build:
     def _open(self, state: LabState, reached: Mapping[str, vagrant.Reached]) -> None:
         """Loopback to each sshd, where `vagrant ssh-config` says it is; then strict host keys do the rest."""
         routes = tuple(self._route(route, reached) for route in self.blueprint.routes)
-        write_plan(self.blueprint.folder, wiring.namespaces(self.blueprint.topology)[0], routes)
+        oob = wiring.namespaces(self.blueprint.topology)[0]
+        write_plan(self.blueprint.folder, oob, (*routes, *self._to_kubelets()))
         services.start(services.FORWARD, self.blueprint.folder)
         convergence.await_ssh(routes, self.blueprint.folder)
         self.progress("waiting for BGP between ToRs and spine")
         convergence.await_uplinks(state, self.blueprint.topology)
+
+    def _start_cluster(self) -> None:
+        self.progress("starting the simulated Kubernetes API, and waiting for the machines' kubelets")
+        folder = self.blueprint.folder
+        services.await_daemon(services.start(services.DAEMON, folder), folder)
+        await_nodes(self.blueprint.site)
 
     def _route(self, route: Route, reached: Mapping[str, vagrant.Reached]) -> Route:
         host = next(h for h in self.blueprint.topology.hosts if str(h.oob_address) == route.to)

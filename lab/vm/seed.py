@@ -6,9 +6,11 @@ interfaces, their addresses, and a chronyd that may really set the clock.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.host import sysctls
@@ -23,7 +25,29 @@ _QUIET = "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
 _NOT_AWAITED = "[Link]\nRequiredForOnline=no\n"
 
 
-def write_seed(path: Path, boot: Path, topology: Topology, host: LabHost, machine: Machine) -> None:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A folder of the lab host that a machine mounts at ``inside`` with ``options``, over virtiofs."""
+
+    folder: Path
+    inside: Path
+    options: str
+
+    @property
+    def tag(self) -> str:
+        """As vagrant-libvirt names it: the MD5 of the folder's path, one digit short."""
+        return hashlib.md5(str(self.folder).encode(), usedforsecurity=False).hexdigest()[:31]
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    topology: Topology
+    host: LabHost
+    machine: Machine
+    shown: tuple[Shown, ...] = ()
+
+
+def write_seed(path: Path, boot: Path, seed: Seed) -> None:
     """``boot``: the folder of host files that :mod:`lab.host.boot` laid out. Readable by root only: it holds a key."""
     texts = {
         str(file.relative_to(boot)): file.read_text() for file in sorted(boot.rglob("*")) if file.is_file()
@@ -32,7 +56,7 @@ def write_seed(path: Path, boot: Path, topology: Topology, host: LabHost, machin
         texts.pop(name, None)
     path.touch(mode=0o600)
     with tarfile.open(path, "w") as tar:
-        for name, text in (texts | dict(_own(topology, host, machine))).items():
+        for name, text in (texts | dict(_own(seed))).items():
             tar.addfile(_entry(name, text), io.BytesIO(text.encode()))
 
 
@@ -43,7 +67,11 @@ def _entry(name: str, text: str) -> tarfile.TarInfo:
     return entry
 
 
-def _own(topology: Topology, host: LabHost, machine: Machine) -> Iterator[tuple[str, str]]:
+def _own(seed: Seed) -> Iterator[tuple[str, str]]:
+    topology, host, machine = seed.topology, seed.host, seed.machine
+    if seed.shown:
+        lines = (f"{one.tag} {one.inside} {one.options}\n" for one in seed.shown)
+        yield "etc/rackroll/shares", "".join(lines)
     yield from _links(machine)
     yield from _networks(topology, host, machine)
     lines = (f"{key} = {value}\n" for key, value in sysctls.real(host.role).items())

@@ -33,8 +33,14 @@ def _parts(vm: VmState, beside: LabState) -> Iterator[Part]:
     well = sum(not missing(host, programs) for host in beside.hosts)
     detail = "time server, spine, outside client: network namespaces on this machine's kernel"
     yield Part("hosts beside", Truth.REAL, well, len(beside.hosts), detail)
-    forwarder = int(services.FORWARD in services.running(beside.folder))
+    found_services = services.running(beside.folder)
+    forwarder = int(services.FORWARD in found_services)
     yield Part("ssh forwarder", Truth.REAL, forwarder, 1, "loopback to the out-of-band network")
+    daemon = int(services.DAEMON in found_services)
+    detail = "one process beside the machines; Helm is real"
+    yield Part("Kubernetes API and controllers", Truth.SIMULATED, daemon, 1, detail)
+    detail = "in each node's machine, driving its own Envoy, nftables and FRR; they say so at the API"
+    yield Part("kubelets, kube-proxies, speakers", Truth.SIMULATED, daemon, None, detail)
 
 
 def _name(pid: int) -> str:

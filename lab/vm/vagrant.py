@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from lab.topology import OOB
 from lab.vm.hypervisor import NETWORK, URI, inside
 from lab.vm.machines import ROOT
 from lab.vm.preflight import native
+from lab.vm.seed import Shown
 from rollout.errors import RackrollError
 
 UP_WITHIN = timedelta(minutes=45)
@@ -32,7 +33,7 @@ class Reached:
     port: int
 
 
-def write_inputs(folder: Path, *, box: Path, key: Path) -> None:
+def write_inputs(folder: Path, *, box: Path, key: Path, shown: Mapping[str, Sequence[Shown]]) -> None:
     """``vagrant.json``, which the Vagrantfile reads instead of guessing."""
     (folder / "consoles").mkdir(exist_ok=True)
     inputs = {
@@ -43,6 +44,7 @@ def write_inputs(folder: Path, *, box: Path, key: Path) -> None:
         "key": str(key),
         "seeds": str(folder / "seeds"),
         "consoles": str(folder / "consoles"),
+        "shown": {name: {str(one.folder): str(one.inside) for one in each} for name, each in shown.items()},
     }
     (folder / "vagrant.json").write_text(json.dumps(inputs, indent=1))
 

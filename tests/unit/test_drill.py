@@ -40,6 +40,7 @@ BAD = Handshakes(
 )
 SCORE = DrillScore(
     mesh="istio",
+    lab="embedded; meshes simulated, TLS handshakes real",
     at=datetime(2026, 11, 28, tzinfo=UTC),
     good=GOOD,
     naive=BAD,
@@ -190,6 +191,28 @@ def test_each_fault_has_its_name_and_consul_is_spared_those_that_need_a_visit() 
     spared = {name for name in FAULTS if MeshKind.CONSUL not in known[name]().meshes}
     assert spared == {"stuck-pod", "tampered-trust", "full-conntrack"}
     assert all(known[name]().meshes >= {MeshKind.ISTIO, MeshKind.LINKERD} for name in FAULTS)
+
+
+def test_on_machines_the_faults_are_those_that_need_no_reach_into_the_node_from_outside() -> None:
+    known = faults(vm=True)
+    assert set(known) == set(FAULTS) - {"dying-signer"}
+    assert type(known["skewed-clock"]()) is not type(faults()["skewed-clock"]())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--lab", "vm", "--fault", "dying-signer"), "a virtual machine has no outside"),
+        (("--lab", "vm", "--name", "other"), "vagrant/topology.yaml"),
+    ],
+)
+def test_what_machines_cannot_bear_is_refused_before_anything_is_built(
+    words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollout.cli.drill.command._require_namespaces", lambda: None)
+    found = rotate("--mesh", "istio", *words)
+    assert found.exit_code != 0
+    assert said in str(found.exception)
 
 
 def rotate(*words: str) -> Result:

@@ -78,7 +78,7 @@ def test_a_pair_is_told_its_ready_peers_its_signers_and_their_racks(world: World
     pod, *others = drill_pods(world)
     run = begun(world, pod, tmp_path)
     run._starts()
-    around = load((tmp_path / run._volumes.folder.lstrip("/") / "surroundings.json").read_text())
+    around = load((tmp_path / run._open.lstrip("/") / "surroundings.json").read_text())
     assert {peer.name for peer in around.peers} == {one["metadata"]["name"] for one in others}
     assert {peer.account for peer in around.peers} == {"pair"}
     assert {(peer.node, peer.rack) for peer in around.peers} <= {(n, n[:2]) for n in NODES}
@@ -127,7 +127,7 @@ def test_words_are_carried_on_once_and_half_a_word_waits(world: World, tmp_path:
     run._starts()
     heard: list[Any] = []
     run._ties = replace(run._ties, hear=lambda _pod, word: heard.append(word))
-    outbox = tmp_path / run._volumes.folder.lstrip("/") / "outbox.jsonl"
+    outbox = tmp_path / run._open.lstrip("/") / "outbox.jsonl"
     outbox.write_text('{"a": 1}\n{"b": ')
     run._listen()
     run._listen()

@@ -11,7 +11,7 @@ from lab.kube.collection import Event, EventType
 from lab.kube.deletion import NOW
 from lab.kube.errors import ApiError, Conflict, NotFound
 from lab.kube.objects import Obj
-from lab.kube.resource import NODES, PODS
+from lab.kube.resource import NODES, PODS, Resource
 from lab.real.mirror import Mirror
 from rollout.adapters.kube.api import KubeApi, Refusal, Refused
 from rollout.errors import Unreachable
@@ -129,3 +129,21 @@ def test_agents_see_the_errors_that_they_know(
     api.answers["PATCH /api/v1/namespaces/ns/pods/a"] = answer
     with pytest.raises(raised):
         mirror.patch(PODS, "ns", "a", {"metadata": {"labels": {"x": "y"}}})
+
+
+def test_what_is_replaced_is_known_at_once(api: Api, mirror: Mirror) -> None:
+    learn(mirror, pod("a", 1))
+    api.answers["PUT /api/v1/namespaces/ns/pods/a"] = pod("a", 2, phase="Running")
+    mirror.update(PODS, pod("a", 1))
+    found = mirror.get(PODS, "ns", "a")
+    assert found is not None
+    assert found["status"] == {"phase": "Running"}
+
+
+def test_a_resource_of_a_definition_that_comes_later_is_served_from_its_first_list_on(mirror: Mirror) -> None:
+    later = Resource("example.io", "v1", "things", "Thing")
+    assert later.key not in {known.key for known in mirror.resources()}
+    mirror._learn(
+        later, {"u": {"metadata": {"namespace": "ns", "name": "t", "uid": "u", "resourceVersion": "1"}}}
+    )
+    assert [item["kind"] for item in mirror.list(later, "ns")] == ["Thing"]

@@ -14,7 +14,7 @@ from lab.state import Role
 from lab.vm import wiring
 from lab.vm.hypervisor import oob_network
 from lab.vm.machines import TOPOLOGY, Machines, read_machines
-from lab.vm.seed import write_seed
+from lab.vm.seed import Seed, write_seed
 from lab.vm.sitefile import BASE, refuse_foreign, write_site
 from lab.vm.vagrant import Reached, parse_ssh_config
 from roles.kernel.profile import checked, modules
@@ -115,7 +115,7 @@ def _seeded(blueprint: Blueprint, machines: Machines, name: str, folder: Path) -
     host = blueprint.topology.host(name)
     machine = next(each for each in machines.machines if each.name == name)
     path = folder / f"{name}.tar"
-    write_seed(path, blueprint.share(host) / "boot", blueprint.topology, host, machine)
+    write_seed(path, blueprint.share(host) / "boot", Seed(blueprint.topology, host, machine))
     assert path.stat().st_mode & 0o777 == 0o600
     with tarfile.open(path) as tar:
         return {entry.name: entry for entry in tar.getmembers()}

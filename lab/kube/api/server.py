@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 
 from aiohttp import web
@@ -36,6 +37,11 @@ class Server:
         await site.start()
         self.port = runner.addresses[0][1]
         self._runner = runner
+
+    async def listen_too(self, sock: socket.socket) -> None:
+        """Serve on another listening socket as well, after :meth:`start`."""
+        assert self._runner is not None
+        await web.SockSite(self._runner, sock, ssl_context=self._tls).start()
 
     async def stop(self) -> None:
         if self._runner is not None:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from lab.mesh.tally import Handshakes
 from rollout.cli.demo.acts import LowestInRib
 from rollout.cli.drill.faults import HOLDS_SOON, Fault, NoFault
+from rollout.cli.drill.ground import Ground, Say
 from rollout.cli.drill.naive import swap
 from rollout.cli.drill.rotation import Timeline, carry_out, planned, sign
 from rollout.cli.drill.score import DrillScore
-from rollout.cli.drill.site import Berth, drill_site
-from rollout.cli.drill.stage import DrillStage, Say, require_done, staged
+from rollout.cli.drill.site import drill_site
+from rollout.cli.drill.stage import DrillStage, require_done, staged
 from rollout.model.event import Event
 from rollout.model.site import MeshKind
 from rollout.planner.rotate import Course
@@ -28,13 +29,13 @@ def play(
     say: Say,
     fault: Fault | None = None,
     *,
-    berth: Berth,
+    ground: Ground,
     naive: bool = True,
     keep: bool = False,
 ) -> DrillScore:
     """Raises StepFailed where the rotation does not end as the fault (or its absence) says it must."""
     fault = fault or NoFault()
-    with drill_site(kind, berth, keep=keep, impatient=fault.name in HOLDS_SOON) as drill:
+    with drill_site(kind, ground, keep=keep, impatient=fault.name in HOLDS_SOON) as drill:
         stage = staged(drill, say)
         score = _rotated(stage, fault, say)
         if naive:
@@ -92,6 +93,7 @@ def _scored(watch: _Watching, course: Course, span: tuple[float, float], seconds
     old = stage.trust.authority(course.before).anchor
     return DrillScore(
         mesh=stage.mesh,
+        lab=stage.ground.label,
         at=datetime.now(UTC),
         good=stage.handshakes(*span),
         naive=None,

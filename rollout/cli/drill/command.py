@@ -13,10 +13,11 @@ from rollout.cli.output import emit, say
 
 if TYPE_CHECKING:
     from rollout.cli.drill.faults import Fault
+    from rollout.cli.drill.ground import Ground
     from rollout.cli.drill.score import DrillScore
-    from rollout.cli.drill.site import Berth
     from rollout.model.site import MeshKind
 
+LABS = ("embedded", "vm")
 MESHES = ("istio", "linkerd", "consul")
 FAULTS = ("skewed-clock", "stuck-pod", "dying-signer", "crash", "full-conntrack", "tampered-trust")
 _NAME = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -25,7 +26,7 @@ _LOOPBACK = re.compile(r"127\.([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-4])\.")
 
 @click.group()
 def drill() -> None:
-    """Rotate a mesh's root on the embedded lab, and count every handshake that fails."""
+    """Rotate a mesh's root on a lab, and count every handshake that fails."""
 
 
 def _name(ctx: click.Context, option: click.Parameter, value: str) -> str:
@@ -46,6 +47,13 @@ def _loopback(ctx: click.Context, option: click.Parameter, value: str) -> str:
 
 @drill.command()
 @click.option("--mesh", type=click.Choice(MESHES), required=True, help="Whose root is replaced.")
+@click.option(
+    "--lab",
+    type=click.Choice(LABS),
+    default=LABS[0],
+    show_default=True,
+    help="Network namespaces, or virtual machines with kernels and clocks of their own (vagrant/).",
+)
 @click.option("--naive/--no-naive", default=True, help="Also swap a root in one step, as a negative control.")
 @click.option("--fault", type=click.Choice(FAULTS), help="Make this go wrong, and see that it is noticed.")
 @click.option(
@@ -75,6 +83,7 @@ def _loopback(ctx: click.Context, option: click.Parameter, value: str) -> str:
 def rotate(
     ctx: click.Context,
     mesh: str,
+    lab: str,
     naive: bool,
     fault: str | None,
     runs: int,
@@ -88,14 +97,13 @@ def rotate(
     Exit code 1 if a handshake failed, a leaf of the old root lives, or the negative control broke nothing.
     """
     from rollout.cli.drill.history import history_file
-    from rollout.cli.drill.site import Berth
     from rollout.model.site import MeshKind
 
     _require_namespaces()
-    kind, berth = MeshKind(mesh), Berth(name, loopback)
-    _fault(fault, kind)
+    kind, ground = MeshKind(mesh), _ground(lab, name, loopback)
+    _fault(fault, kind, ground)
     scores = [
-        _once(kind, fault, berth, naive=naive, keep=keep, number=number, runs=runs)
+        _once(kind, fault, ground, naive=naive, keep=keep, number=number, runs=runs)
         for number in range(1, runs + 1)
     ]
     worst = max(scores, key=lambda score: score.badness)
@@ -115,29 +123,51 @@ def _require_namespaces() -> None:
         )
 
 
+def _ground(lab: str, name: str, loopback: str) -> Ground:
+    from rollout.cli.drill.ground import Ground, machines
+    from rollout.errors import RackrollError
+
+    if lab == LABS[0]:
+        return Ground(name, loopback)
+    if (name, loopback) != (Ground().name, Ground().loopback):
+        raise RackrollError(
+            "the machines have the name and the addresses of vagrant/topology.yaml",
+            where="--name, --loopback",
+            hint="leave them out, or change that file",
+        )
+    return machines()
+
+
 def _once(
-    kind: MeshKind, fault: str | None, berth: Berth, *, naive: bool, keep: bool, number: int, runs: int
+    kind: MeshKind, fault: str | None, ground: Ground, *, naive: bool, keep: bool, number: int, runs: int
 ) -> DrillScore:
     from rollout.cli.drill.acts import play
     from rollout.cli.drill.history import keep as remember
 
     if runs > 1:
         say(f"drill {number} of {runs}")
-    score = play(kind, say, _fault(fault, kind), berth=berth, naive=naive, keep=keep)
+    score = play(kind, say, _fault(fault, kind, ground), ground=ground, naive=naive, keep=keep)
     remember(score.document())
     for promise in score.broken_promises():
         say(f"rackroll: not kept: {promise}")
     return score
 
 
-def _fault(name: str | None, kind: MeshKind) -> Fault | None:
+def _fault(name: str | None, kind: MeshKind, ground: Ground) -> Fault | None:
     """A new one for each drill: it remembers what it did."""
     from rollout.cli.drill.menu import faults
     from rollout.errors import RackrollError
 
     if name is None:
         return None
-    found = faults()[name]()
+    known = faults(vm=ground.vm)
+    if name not in known:
+        raise RackrollError(
+            f"{name} is made from outside the node, and a virtual machine has no outside",
+            where="--fault",
+            hint=f"faults on virtual machines: {', '.join(known)}",
+        )
+    found = known[name]()
     if kind not in found.meshes:
         fits = ", ".join(sorted(found.meshes))
         raise RackrollError(

@@ -9,7 +9,7 @@ from typing import Protocol
 from lab.mesh.drill import Running, corrupt_trust, freeze, pair_of, stop_signer, trust
 from pki.rotation.phase import Phase
 from rollout.cli.drill.rotation import Watch, go_on, phase_of_step
-from rollout.cli.drill.stage import FIRST, DrillStage, await_true
+from rollout.cli.drill.stage import FIRST, DrillStage
 from rollout.engine.outcome import RunOutcome, Word
 from rollout.errors import StepFailed
 from rollout.model.event import Event, StepStarted
@@ -125,7 +125,7 @@ class TamperedTrust(Holding):
             folder, old = stage.site.folder, stage.trust.anchors((1,))
             self.victim = pair_of(folder, stage.site).pod.node
             pair = corrupt_trust(folder, stage.site, self.victim, old)
-            await_true(lambda: _still(pair, old), f"{pair.pod.name} without the old root")
+            stage.until(lambda: _still(pair, old), f"{pair.pod.name} without the old root")
 
     def held(self, stage: DrillStage) -> None:
         """Not plunged on: the old root is still in the bundle, for everybody else's old leaves."""
@@ -153,8 +153,8 @@ class DyingSigner(NoFault):
 
 @dataclass(slots=True)
 class FullConntrack(Holding):
-    """The connection table of the first node to leave is 95 % full. SIMULATED: its limit is lowered to that; namespaces
-    share the kernel's."""
+    """The connection table of the first node to leave is 95 % full: its limit is lowered to that. The limit of a
+    namespace host is SIMULATED, for they share the kernel's; a virtual machine's is its own."""
 
     name: str = "full-conntrack"
     meshes: frozenset[MeshKind] = WALKED
@@ -192,19 +192,19 @@ class SkewedClock(Holding):
     def before(self, stage: DrillStage) -> None:
         victim, liar = stage.site.nodes[0], stage.site.nodes[1]
         good = stage.site.clock.servers[0]
-        _shell(stage, liar.name, _LIAR.format(good=good))
-        _shell(stage, victim.name, _OFFSET + _BELIEVE.replace("LIAR", str(liar.fabric_address)))
+        run_script(stage, liar.name, _LIAR.format(good=good))
+        run_script(stage, victim.name, _OFFSET + _BELIEVE.replace("LIAR", str(liar.fabric_address)))
 
     def held(self, stage: DrillStage) -> None:
         if stage.trust.signers() != (FIRST,):
             raise StepFailed("a new authority was minted under a wrong clock", where="drill")
 
     def mend(self, stage: DrillStage) -> None:
-        _shell(stage, stage.site.nodes[0].name, _OFFSET + _DISBELIEVE)
-        _shell(stage, stage.site.nodes[1].name, "kill $(cat /run/rackroll-skew.pid)")
+        run_script(stage, stage.site.nodes[0].name, _OFFSET + _DISBELIEVE)
+        run_script(stage, stage.site.nodes[1].name, "kill $(cat /run/rackroll-skew.pid)")
 
 
-def _shell(stage: DrillStage, node: str, script: str) -> None:
+def run_script(stage: DrillStage, node: str, script: str) -> None:
     """A script of the drill's own on a lab host; nothing of a site file is in it but addresses."""
     found = stage.world.commands.run(node, ("sh", "-ec", script))
     if found.exit_code:

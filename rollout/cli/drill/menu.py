@@ -14,9 +14,12 @@ from rollout.cli.drill.faults import (
     StuckPod,
     TamperedTrust,
 )
+from rollout.cli.drill.machines import WrongClock
 
-_ALL = (SkewedClock, StuckPod, DyingSigner, Crash, FullConntrack, TamperedTrust)
+_EMBEDDED = (SkewedClock, StuckPod, DyingSigner, Crash, FullConntrack, TamperedTrust)
+_MACHINES = (WrongClock, StuckPod, Crash, FullConntrack, TamperedTrust)
 
 
-def faults() -> Mapping[str, type[NoFault]]:
-    return MappingProxyType({each().name: each for each in _ALL})
+def faults(*, vm: bool = False) -> Mapping[str, type[NoFault]]:
+    """``vm``: what can befall virtual machines, whose clocks are their own and are made wrong for real."""
+    return MappingProxyType({each().name: each for each in (_MACHINES if vm else _EMBEDDED)})

@@ -17,6 +17,7 @@ class DrillScore:
     control. ``elsewhere``: where the fault breaks one node's handshakes itself, all others'; None: all count."""
 
     mesh: str
+    lab: str
     at: datetime
     good: Handshakes
     naive: Handshakes | None
@@ -61,7 +62,7 @@ class DrillScore:
         return {
             "mesh": self.mesh,
             "at": self.at.isoformat(timespec="seconds"),
-            "lab": "embedded; meshes simulated, TLS handshakes real",
+            "lab": self.lab,
             "handshakes": {
                 "tried": self.good.tried,
                 "failed": self.good.failed,

@@ -16,12 +16,10 @@ import yaml
 
 from lab.lifecycle import down
 from lab.registry import only_one
-from lab.sitecopy import copy_site
+from rollout.cli.drill.ground import ROOT, Ground
 from rollout.errors import LockHeld, StepFailed
 from rollout.model.site import MeshKind
 
-ROOT = Path(__file__).resolve().parents[3]
-LAB_SITE = ROOT / "inventory" / "lab"
 APPS = ROOT / "lab" / "apps"
 PAIRS = "drill"
 PEOPLE = ("drill-one", "drill-two")
@@ -46,23 +44,12 @@ _OTHERS: Mapping[MeshKind, dict[str, Any]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Berth:
-    """Where a drill's lab stands. Two drills at once need different names and different loopback ranges."""
-
-    name: str = "drill"
-    loopback: str = "127.86."
-
-    @property
-    def folder(self) -> Path:
-        return drill_folder() / "labs" / self.name
-
-
-@dataclass(frozen=True, slots=True)
 class DrillSite:
     """``keys`` are the two people's private keys; they exist for this drill only."""
 
     folder: Path
     kind: MeshKind
+    ground: Ground
 
     @property
     def mesh(self) -> str:
@@ -81,17 +68,17 @@ def drill_folder() -> Path:
 
 @contextmanager
 def drill_site(
-    kind: MeshKind, berth: Berth, *, keep: bool = False, impatient: bool = False
+    kind: MeshKind, ground: Ground, *, keep: bool = False, impatient: bool = False
 ) -> Iterator[DrillSite]:
     """``impatient``: what does not come true holds the run after 40 s.
 
     Fresh each time; what an earlier drill left is taken down first, this one's lab at the end."""
-    folder = berth.folder
+    folder = drill_folder() / "labs" / ground.name
     with _alone(folder):
         clear(folder)
-        copy_site(LAB_SITE, folder, name=berth.name, loopback=berth.loopback)
-        _rewrite(folder / "site.yaml", kind, "40s" if impatient else "150s")
-        site = DrillSite(folder, kind)
+        ground.lay(folder)
+        _rewrite(folder / "site.yaml", kind, "40s" if impatient and not ground.vm else ground.step_timeout)
+        site = DrillSite(folder, kind, ground)
         try:
             _people(site)
             yield site

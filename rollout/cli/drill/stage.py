@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
-from lab.lifecycle import up
 from lab.mesh.drill import records
 from lab.mesh.records import read
 from lab.mesh.tally import Handshakes, tally
 from rollout.checks.catalogue import catalogue
 from rollout.cli.demo.stage import ECHO_APP
+from rollout.cli.drill.ground import Ground, Say
 from rollout.cli.drill.site import APPS, PAIRS, DrillSite
 from rollout.cli.progress import Progress
 from rollout.cli.world import build_world
@@ -35,8 +36,6 @@ from rollout.site.load import load_site
 
 FIRST = Signer(1, 1)
 PODS = 4
-PATIENCE = 120.0
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,15 @@ class DrillStage:
         return self.drill.mesh
 
     @property
+    def ground(self) -> Ground:
+        return self.drill.ground
+
+    @property
     def trust(self) -> MeshTrust:
         return self.world.trust[self.mesh]
+
+    def until(self, look: Callable[[], str | None], what: str) -> None:
+        await_true(look, what, self.ground.patience)
 
     def handshakes(self, since: float, until: float, *, without: str = "") -> Handshakes:
         """Seconds of the epoch. ``without``: a node; what its pods had a part in is left out."""
@@ -67,17 +73,17 @@ def _of(node: str, line: str) -> bool:
 def staged(drill: DrillSite, say: Say) -> DrillStage:
     """Lab up, first generation minted and handed over, mesh up, pairs ready and shaking hands."""
     site = load_site(drill.folder)
-    up(site, progress=say)
+    drill.ground.up(site, say)
     stage = DrillStage(drill, site, build_world(site))
     stage.trust.mint(FIRST)
     say(f"bringing {stage.mesh} up with its first generation")
     _mesh_up(stage)
     _apply(stage, f"pairs-{stage.mesh}.yaml")
-    await_true(lambda: _pairs(stage), "the pairs of the drill")
-    await_true(lambda: _shaking(stage), "handshakes between all pairs")
+    stage.until(lambda: _pairs(stage), "the pairs of the drill")
+    stage.until(lambda: _shaking(stage), "handshakes between all pairs")
     if _one_root(stage) is not None:
         say("waiting until the mesh has pruned the root that it began with")
-    await_true(lambda: _one_root(stage), "one root alone in the mesh")
+    stage.until(lambda: _one_root(stage), "one root alone in the mesh")
     return stage
 
 
@@ -90,17 +96,17 @@ def _mesh_up(stage: DrillStage) -> None:
             _hosts(stage)
             stage.trust.hand_over((1,), FIRST)
             _apply(stage, "linkerd.yaml")
-            await_true(stage.trust.control_plane_lacks, "Linkerd's control plane")
+            stage.until(stage.trust.control_plane_lacks, "Linkerd's control plane")
         case _:
             _hosts(stage)
             _apply(stage, "consul.yaml")
-            await_true(lambda: _configured(stage), "Consul's Connect CA")
+            stage.until(lambda: _configured(stage), "Consul's Connect CA")
 
 
 def _hosts(stage: DrillStage) -> None:
     """Kernel and clock as the site says: a rotation asks the clocks before anything else."""
     stage.world.hosts.configure(stage.site.nodes, dry_run=False)
-    await_true(lambda: _clocks(stage), "the nodes' clocks")
+    stage.until(lambda: _clocks(stage), "the nodes' clocks")
 
 
 def _clocks(stage: DrillStage) -> str | None:
@@ -134,7 +140,17 @@ def _configured(stage: DrillStage) -> str | None:
 
 def _apply(stage: DrillStage, name: str) -> None:
     text = (APPS / name).read_text(encoding="utf-8")
-    stage.world.cluster.apply([document for document in yaml.safe_load_all(text) if document])
+    documents = [document for document in yaml.safe_load_all(text) if document]
+    stage.world.cluster.apply([_paced(document, stage.ground.pairs) for document in documents])
+
+
+def _paced(document: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The pairs as fast as the ground bears."""
+    if document["kind"] != "Deployment" or document["metadata"]["namespace"] != PAIRS:
+        return document
+    for container in document["spec"]["template"]["spec"]["containers"]:
+        container["env"] = [*container["env"], *({"name": n, "value": v} for n, v in environment.items())]
+    return document
 
 
 def _pairs(stage: DrillStage) -> str | None:
@@ -143,9 +159,9 @@ def _pairs(stage: DrillStage) -> str | None:
 
 
 def _shaking(stage: DrillStage) -> str | None:
-    """Every ordered pair of nodes has a good handshake in the last two seconds."""
+    """Every ordered pair of nodes has a good handshake in the last seconds."""
     now = time.time()
-    found = stage.handshakes(now - 2, now)
+    found = stage.handshakes(now - stage.ground.window, now)
     pairs = len(found.error_window_ms.by_pair)
     if pairs < PODS * (PODS - 1) or found.failed:
         return f"{pairs} of {PODS * (PODS - 1)} pairs, {found.failed} of {found.tried} handshakes failed"
@@ -158,8 +174,9 @@ def _one_root(stage: DrillStage) -> str | None:
     return None if len(published) == 1 else f"{len(published)} roots are published"
 
 
-def await_true(look: Callable[[], str | None], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+def await_true(look: Callable[[], str | None], what: str, within: float) -> None:
+    """``look`` says what is missing, None for nothing. ``within``: seconds. Raises StepFailed."""
+    deadline = time.monotonic() + within
     while True:
         try:
             missing = look()
@@ -170,5 +187,5 @@ def await_true(look: Callable[[], str | None], what: str) -> None:
         if missing is None:
             return
         if time.monotonic() > deadline:
-            raise StepFailed(f"{what}: not within {PATIENCE:g} s; at last {missing}", where="drill")
+            raise StepFailed(f"{what}: not within {within:g} s; at last {missing}", where="drill")
         time.sleep(0.5)
