@@ -27,9 +27,8 @@ e2e: lab-tools ## upstream's own programs: contract, 1,000 KWOK nodes, charts, s
 vagrant-tests: lab-tools ## what only virtual machines prove: reboots, conntrack, clocks, BFD (vagrant, libvirt, qemu; no KVM needed)
 	@scripts/run-vm-tests $(ARGS)
 
-vagrant-lab: lab-tools ## nodes and ToRs as virtual machines, wired and answering; `rackroll lab down --vm` removes them
-	@scripts/os-packages $$(.venv/bin/python -c 'from lab.vm.preflight import PACKAGES; print(*PACKAGES)')
-	@nice -n 19 .venv/bin/rackroll lab up --vm
+vagrant-lab: lab-tools ## from nothing to a bringup and a rotation drill on virtual machines, with its log (MESH=istio, ARGS=--no-naive)
+	@scripts/vagrant-lab $(ARGS)
 
 lint: venv ## ruff, mypy strict, import contracts
 	.venv/bin/ruff check .

@@ -19,7 +19,8 @@ from lab.process import ProcessRef, children, kill, reference
 from lab.state import HostState, log_folder, read_state
 from rollout.errors import RackrollError, Unreachable
 
-_FORK_WAIT = 3.0
+_FORK_WAIT = 60.0
+"""Seconds for nsenter to fork: at once, but an emulated machine that is starved takes several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,12 @@ class Machine:
             )
         inner = await _forked(outer)
         if inner is None:
+            hung = outer.returncode is None
+            if hung:
+                outer.kill()
             await outer.wait()
-            raise RackrollError(f"{name} ended at once", where=f"lab node {self.name}", hint=f"read {log}")
+            what = f"did not start within {_FORK_WAIT:g} s" if hung else "ended at once"
+            raise RackrollError(f"{name} {what}", where=f"lab node {self.name}", hint=f"read {log}")
         self.ledger.add(inner)
         return Lasting(outer, inner, self.ledger, log)
 

@@ -6,21 +6,25 @@ RACKROLL_VM_KEEP=1 leaves it up (and a second run then begins at once); otherwis
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+import yaml
 
 from lab.vm import hypervisor, lifecycle
 from lab.vm.state import VmState
 from rollout.adapters.hosts.parent import PyinfraHosts
+from rollout.cli.demo.stage import ECHO_APP
 from rollout.cli.world import build_world
 from rollout.engine.ports import HostOutcome, SwitchChange, World
 from rollout.model.site import Site
 from rollout.site.load import load_site
 from tests.vm.machine import Shell
+from tests.vm.rackroll import Rackroll
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +44,12 @@ class Machines:
     def shell(self, host: str) -> Shell:
         nodes = {node.name: node.ssh for node in self.site.nodes}
         return Shell(host, (nodes | {switch.name: switch.ssh for switch in self.site.switches})[host])
+
+    def local(self, argv: Sequence[str]) -> str:
+        """A program on this machine, such as one that enters a host beside the machines."""
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def virsh(self, verb: str, host: str) -> None:
         hypervisor.virsh(self.state.hypervisor, verb, f"vagrant_{host}")
@@ -72,6 +82,16 @@ def configured(machines: Machines) -> tuple[HostOutcome, ...]:
 def switched(machines: Machines) -> tuple[SwitchChange, ...]:
     """Every ToR with its nodes' BGP and BFD, as the product's bringup does it."""
     return tuple(machines.world.switches.apply(switch) for switch in machines.site.switches)
+
+
+@pytest.fixture(scope="session")
+def brought_up(machines: Machines) -> Rackroll:
+    """The whole site, from its own plan: hosts, ToRs, MetalLB, mesh, gateways, and something to serve."""
+    rackroll = Rackroll(machines.site.folder)
+    machines.world.cluster.apply([doc for doc in yaml.safe_load_all(ECHO_APP.read_text("utf-8")) if doc])
+    rackroll.run("pki", "init")
+    rackroll.apply("plan", "bringup")
+    return rackroll
 
 
 @pytest.fixture(scope="session")

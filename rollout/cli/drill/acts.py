@@ -104,6 +104,7 @@ def _scored(watch: _Watching, course: Course, span: tuple[float, float], seconds
         unseen=len(parties) - len(leaves),
         gateways_min=watch.lowest.value,
         gateways_total=len(stage.site.gateway_nodes) if stage.site.gateways else 0,
+        lab_up=stage.lab_up,
         fault=fault.document() if fault.name else None,
         elsewhere=stage.handshakes(*span, without=fault.victim) if fault.victim else None,
     )

@@ -28,6 +28,7 @@ class DrillScore:
     unseen: int
     gateways_min: int | None
     gateways_total: int
+    lab_up: float = 0.0
     fault: Mapping[str, object] | None = None
     elsewhere: Handshakes | None = None
 
@@ -52,7 +53,7 @@ class DrillScore:
             "error_window_ms": {key: whole["error_window_ms"][key] for key in ("longest", "by_rack")},
             "naive": naive and {key: naive[key] for key in ("failed", "error_window_ms")},
             "phases": whole["phases"],
-            "seconds": whole["seconds"],
+            "seconds": {"total": whole["seconds"]["total"]},
             "old_root": whole["old_root"],
         }
 
@@ -75,7 +76,7 @@ class DrillScore:
             },
             "naive": _naive(self.naive),
             "phases": [{"name": each.name, "seconds": each.seconds} for each in self.phases],
-            "seconds": {"total": round(self.seconds, 1)},
+            "seconds": {"total": round(self.seconds, 1), "lab_up": round(self.lab_up, 1)},
             "old_root": {"live_leaves": self.old_root_leaves},
             "proxies": {"seen": self.proxies, "unseen": self.unseen},
             "fault": dict(self.fault) if self.fault else None,

@@ -40,9 +40,12 @@ PODS = 4
 
 @dataclass(frozen=True, slots=True)
 class DrillStage:
+    """``lab_up``: seconds that the lab took from nothing."""
+
     drill: DrillSite
     site: Site
     world: World
+    lab_up: float
 
     @property
     def mesh(self) -> str:
@@ -72,18 +75,21 @@ def _of(node: str, line: str) -> bool:
 
 def staged(drill: DrillSite, say: Say) -> DrillStage:
     """Lab up, first generation minted and handed over, mesh up, pairs ready and shaking hands."""
-    site = load_site(drill.folder)
+    site, began = load_site(drill.folder), time.monotonic()
     drill.ground.up(site, say)
-    stage = DrillStage(drill, site, build_world(site))
+    up = time.monotonic()
+    stage = DrillStage(drill, site, build_world(site), up - began)
     stage.trust.mint(FIRST)
-    say(f"bringing {stage.mesh} up with its first generation")
+    say(f"lab up in {stage.lab_up:.0f} s; bringing {stage.mesh} up with its first generation")
     _mesh_up(stage)
+    say(f"{stage.mesh} up in {time.monotonic() - up:.0f} s; starting the pairs")
     _apply(stage, f"pairs-{stage.mesh}.yaml")
     stage.until(lambda: _pairs(stage), "the pairs of the drill")
     stage.until(lambda: _shaking(stage), "handshakes between all pairs")
     if _one_root(stage) is not None:
         say("waiting until the mesh has pruned the root that it began with")
     stage.until(lambda: _one_root(stage), "one root alone in the mesh")
+    say(f"every pair shakes hands, {time.monotonic() - began:.0f} s after the start")
     return stage
 
 
