@@ -41,6 +41,9 @@ class Boots:
         number = sum(now >= at + delay for at in self.reboots[node])
         return str(UUID(bytes=f"{node:.8}{number:08}".encode().rjust(16, b"-")[-16:]))
 
+    def going_down(self, node: str, now: float) -> bool:
+        return any(at <= now < at + DIES for at in self.reboots[node])
+
     def down(self, node: str, now: float) -> bool:
         return any(at + DIES <= now < at + UP for at in self.reboots[node])
 
@@ -52,7 +55,7 @@ class Boots:
         if words == BOOT_ID:
             return CommandOutcome(0, self.boot(node, now) + "\n")
         if words == GOING_DOWN:
-            going = any(at <= now < at + DIES for at in self.reboots[node])
+            going = self.going_down(node, now)
             return CommandOutcome(1 if going else 0, "stopping\nb true" if going else "running\nb false")
         if words == asking(words[-1]):
             return self._asked(node, words[-1], now)

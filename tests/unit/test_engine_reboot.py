@@ -17,6 +17,7 @@ from rollout.engine.context import Run
 from rollout.engine.effects.boot import BOOT_ID, asking
 from rollout.engine.outcome import StepOutcome, Word, from_json, to_json
 from rollout.engine.ports import CommandOutcome, World
+from rollout.errors import Unreachable
 from rollout.model.observed import NodeBoot
 from rollout.model.reboot import NoteBoot, Reboot
 from rollout.model.step import AwaitNodeReady, Effect, Step
@@ -96,6 +97,32 @@ def test_a_session_whose_shell_is_killed_by_the_shutdown_is_no_refusal(code: int
     rack, _, do = scene()
     rack.boots.refusals[NODE] = CommandOutcome(code, "")
     assert "it still is in the boot of before" in do(Reboot(NODE)).detail
+
+
+def test_a_host_that_stops_answering_sensibly_on_its_way_down_is_waited_for() -> None:
+    class Dying(FakeCommands):
+        def run(self, host: str, argv: Sequence[str], within: timedelta | None = None) -> CommandOutcome:
+            said = super().run(host, argv, within)
+            late = self.rack.boots.going_down(host, self.rack.time)
+            return CommandOutcome(128 + 15, "System is going down.") if late and argv == BOOT_ID else said
+
+    rack, live = running(site())
+    do = process(rack, replace(live, commands=Dying(rack)))
+    assert (do(Reboot(NODE)).word, reboots(rack)) == (Word.DONE, 1)
+
+
+def test_a_host_that_never_comes_back_is_unreachable_and_said_to_be_rebooting() -> None:
+    rack, _, do = scene()
+
+    def lose() -> None:
+        if reboots(rack):
+            rack.silent.add(NODE)
+
+    rack.each_tick = lose
+    failed = do(Reboot(NODE))
+    assert (failed.word, failed.exit_code) == (Word.FAILED, Unreachable.exit_code)
+    assert f"{NODE}: not back from its reboot: did not answer" in failed.detail
+    assert "look at its console" in failed.detail
 
 
 def test_a_refused_reboot_fails_at_once_with_the_hosts_own_words() -> None:
@@ -200,7 +227,7 @@ def test_a_host_whose_boot_cannot_be_read_is_not_rebooted() -> None:
     rack, live = running(site())
     failed = attempted(Run("run-1", replace(live, commands=Strange(rack)), rack, TEMPO), NoteBoot(NODE))
     assert (failed.word, failed.facts) == (Word.FAILED, ())
-    assert "its boot id cannot be read: cat:" in failed.detail
+    assert f"{NODE}: its boot id cannot be read: cat:" in failed.detail
     unnoted = attempted(Run("run-1", live, rack, TEMPO), Reboot(NODE))
     assert (unnoted.word, reboots(rack)) == (Word.FAILED, 0)
 

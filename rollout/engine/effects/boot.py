@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rollout.engine.context import Run
+from rollout.engine.context import Look, Run
 from rollout.engine.outcome import Done, Word
 from rollout.engine.ports import CommandOutcome
 from rollout.errors import StepFailed, Unreachable
@@ -50,13 +50,13 @@ def _ready(node: str) -> str:
 
 
 def _boot_of(run: Run, node: str) -> str:
-    """Raises Unreachable if the host does not answer, which in a reboot is no failure."""
+    """Raises Unreachable if the host does not answer, or not with a boot id: in a reboot neither is a failure."""
     found = _asked(run, node, BOOT_ID)
     said = found.output.strip()
     if found.exit_code or len(_plain(said)) != 32:
         text = f"its boot id cannot be read: {said[-200:] or 'nothing was said'}"
         hint = f"`ssh {node} cat {BOOT_ID[1]}`: is it Linux, is /proc there? then `rackroll resume`"
-        raise StepFailed(text, where=node, hint=hint)
+        raise Unreachable(text, where=node, hint=hint)
     return said
 
 
@@ -79,7 +79,7 @@ def reboot(run: Run, effect: Reboot) -> Done:
         "look at its console, then `rackroll resume`: it is not rebooted again once it is in another boot; a machine "
         "whose firmware takes longer needs a larger pacing.stepTimeout"
     )
-    run.until(f"{node} back from its reboot", watch.ask_and_look, hint=hint)
+    _until_back(run, node, watch.ask_and_look, hint)
     word = Word.DONE if watch.sent else Word.ALREADY
     return Done(word, f"boot {watch.now}", (("nodes.rebooted", int(watch.sent)),))
 
@@ -88,7 +88,20 @@ def let_finish(run: Run, node: str) -> None:
     """Before a node is given back in the middle of its reboot: asks for nothing, waits for what is under way."""
     watch = _watch(run, node)
     hint = f"look at its console; `rackroll abort` again, or leave it as it is with `--leave {node}`"
-    run.until(f"{node} back from its reboot", watch.look, hint=hint)
+    _until_back(run, node, watch.look, hint)
+
+
+def _until_back(run: Run, node: str, look: Look, hint: str) -> None:
+    """A host that stays silent is said to be rebooting: the port's own words are of a command that is run again."""
+
+    def told() -> str | None:
+        try:
+            return look()
+        except Unreachable as error:
+            text = f"not back from its reboot: {error.message}"
+            raise Unreachable(text, where=error.where or node, hint=hint) from None
+
+    run.until(f"{node} back from its reboot", told, hint=hint)
 
 
 def _watch(run: Run, node: str) -> _Watch:
