@@ -59,15 +59,7 @@ def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
     boot, info = machine.path(_BOOT_ID).read_text().strip(), old.get("nodeInfo", {})
     if was_ready and (info.get("kubeletVersion"), info.get("bootID")) == (version, boot):
         return {} if images == old.get("images") else {"images": images}
-    now = timestamp(store.clock.now())
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "KubeletReady",
-        "message": "lab node agent is posting ready status",
-        "lastHeartbeatTime": now,
-        "lastTransitionTime": now,
-    }
+    ready = _ready(timestamp(store.clock.now()))
     return {
         "addresses": [
             {"type": "InternalIP", "address": machine.fabric_address},
@@ -85,4 +77,15 @@ def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
             "operatingSystem": "linux",
             "architecture": "amd64",
         },
+    }
+
+
+def _ready(now: str) -> dict[str, str]:
+    return {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "lab node agent is posting ready status",
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
     }
