@@ -26,6 +26,7 @@ from lab.node.podrun import PodRun
 from lab.node.podspec import PodSpec, ProxyKind, read_pod
 from lab.node.proxyrun import EnvoyRun
 from lab.node.wake import Wake
+from rollout.errors import RackrollError
 
 _log = logging.getLogger(__name__)
 _HEARTBEAT = 10.0
@@ -105,7 +106,7 @@ class Kubelet:
         """Whether the API took the sign of life; one that is away is asked again soon."""
         try:
             nodeobject.heartbeat(self._store, self._machine, self._version)
-        except ApiError as error:
+        except (ApiError, RackrollError, OSError) as error:  # but for the first, the node has died
             _log.warning("heartbeat of %s: %s", self._machine.name, error)
             return False
         return True

@@ -12,6 +12,9 @@ from lab.kube.store import Store
 from lab.node.machine import Machine
 
 _SIZE = {"cpu": "8", "memory": "16Gi", "pods": "110"}  # simulated: the hosts share one machine
+_BOOT_ID = (
+    "/proc/sys/kernel/random/boot_id"  # so do namespace hosts their boot; a virtual machine has its own
+)
 
 
 def heartbeat(store: Store, machine: Machine, version: str) -> None:
@@ -48,21 +51,15 @@ def _images(store: Store, node: str, known: Iterable[Mapping[str, Any]]) -> list
 
 
 def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
+    """All of it when something changed; a reboot has, or a Ready of the boot before would be taken for this one's."""
     live = store.require(NODES, None, machine.name)
     old = live.get("status") or {}
     was_ready = any(c["type"] == "Ready" and c["status"] == "True" for c in old.get("conditions") or ())
     images = _images(store, machine.name, old.get("images") or ())
-    if was_ready and old.get("nodeInfo", {}).get("kubeletVersion") == version:
+    boot, info = machine.path(_BOOT_ID).read_text().strip(), old.get("nodeInfo", {})
+    if was_ready and (info.get("kubeletVersion"), info.get("bootID")) == (version, boot):
         return {} if images == old.get("images") else {"images": images}
-    now = timestamp(store.clock.now())
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "KubeletReady",
-        "message": "lab node agent is posting ready status",
-        "lastHeartbeatTime": now,
-        "lastTransitionTime": now,
-    }
+    ready = _ready(timestamp(store.clock.now()))
     return {
         "addresses": [
             {"type": "InternalIP", "address": machine.fabric_address},
@@ -73,10 +70,22 @@ def _status(store: Store, machine: Machine, version: str) -> dict[str, Any]:
         "conditions": with_condition(old.get("conditions") or (), ready),
         "images": images,
         "nodeInfo": {
+            "bootID": boot,
             "kubeletVersion": version,
             "containerRuntimeVersion": "lab://simulated",
             "osImage": "rackroll lab host (simulated node, real namespaces)",
             "operatingSystem": "linux",
             "architecture": "amd64",
         },
+    }
+
+
+def _ready(now: str) -> dict[str, str]:
+    return {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "lab node agent is posting ready status",
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
     }

@@ -11,10 +11,11 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Timer
 
 import paramiko
 
@@ -39,8 +40,11 @@ class SiteCommands:
     site: Site
     timeout: timedelta = timedelta(minutes=30)
 
-    def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
-        """Raises StepFailed for a host the site lacks and for a command that outlives ``timeout``."""
+    def run(self, host: str, argv: Sequence[str], within: timedelta | None = None) -> CommandOutcome:
+        """Raises StepFailed for a host the site lacks and for a command that outlives ``timeout``.
+
+        One on a far host that outlives ``within`` raises Unreachable instead: it may have run, or not.
+        """
         if host == LOCAL:
             return self._here(argv)
         where, access = f"host {host}", self._access(host)
@@ -50,7 +54,8 @@ class SiteCommands:
         except _LOST as error:
             raise _unreachable(f"cannot log in: {error}", where, access) from None
         try:
-            return self._there(client, argv, where)
+            with _closed_after(client, within):
+                return self._there(client, argv, where)
         except _LOST as error:
             text = f"the connection ended before the command did: {error or type(error).__name__}"
             raise _unreachable(text, where, access) from None
@@ -120,6 +125,24 @@ class SiteCommands:
         return StepFailed(
             text + (_tail(said) or "nothing"), where=where, hint="look at the host, then resume"
         )
+
+
+@contextmanager
+def _closed_after(client: paramiko.SSHClient, within: timedelta | None) -> Iterator[None]:
+    """A host without power sends nothing more, and TCP would wait a quarter of an hour: closing ends every wait."""
+    if within is None:
+        yield
+        return
+    timer = Timer(within.total_seconds(), client.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except _LOST as error:
+        late = f"no answer within {within.total_seconds():g} s"
+        raise EOFError(late if timer.finished.is_set() else str(error) or type(error).__name__) from None
+    finally:
+        timer.cancel()
 
 
 def _killed(process: subprocess.Popen[bytes]) -> bytes:

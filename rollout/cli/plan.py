@@ -132,17 +132,34 @@ def upgrade(
 
 
 @plan.command()
-@click.argument("argv", nargs=-1, required=True, metavar="-- COMMAND [ARG...]")
+@click.argument("argv", nargs=-1, metavar="[-- COMMAND [ARG...]]")
+@click.option(
+    "--reboot",
+    is_flag=True,
+    help="Reboot each node, after the command if there is one, and wait for its next boot.",
+)
 @click.option("--purpose", default="", help="What the command is for, in the plan's and the journal's words.")
 @_walk_options
 @_plan_options
 @click.pass_context
-def maintain(ctx: click.Context, /, inventory: Path, argv: Sequence[str], purpose: str, **rest: Any) -> None:
-    """Run a command of your own on drained nodes, one after the other: patches, firmware, a reboot."""
-    from rollout.planner.maintain import plan_maintain
+def maintain(
+    ctx: click.Context,
+    /,
+    inventory: Path,
+    argv: Sequence[str],
+    reboot: bool,
+    purpose: str,
+    **rest: Any,
+) -> None:
+    """Run a command of your own on drained nodes, one after the other (patches, firmware), and reboot them."""
+    from rollout.planner.maintain import plan_maintain, require_task
 
+    if not argv and not reboot:
+        raise click.UsageError("say what to run after `--`, or give `--reboot`")
+    require_task(tuple(argv), reboot=reboot)
     options, shown = _split(rest)
-    _show(ctx, plan_maintain(_request(inventory, options), tuple(argv), purpose), **shown)
+    made = plan_maintain(_request(inventory, options), tuple(argv), purpose, reboot=reboot)
+    _show(ctx, made, **shown)
 
 
 @plan.command()

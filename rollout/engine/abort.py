@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from rollout.engine.admission import newest_run
 from rollout.engine.clock import Clock, SystemClock, Tempo
 from rollout.engine.context import Run
-from rollout.engine.effects import back
+from rollout.engine.effects import back, boot
 from rollout.engine.journal import Fate, Journal, RunRecord, StepRecord
-from rollout.engine.left import Left, standing
+from rollout.engine.left import Left, Standing, standing
 from rollout.engine.outcome import Word
 from rollout.engine.ports import World
 from rollout.engine.run import durable
 from rollout.errors import LockHeld, RackrollError, StepFailed
+from rollout.model.reboot import Reboot
 from rollout.model.rekey import HandOver, MintAuthority, RenewProxies
 from rollout.model.step import (
     Advertise,
@@ -92,10 +93,14 @@ def _owned(journal: Journal) -> Iterator[None]:
 def _end(run: Run, record: RunRecord, journal: Journal, say: Say, leave: Collection[str]) -> Aborted:
     records = journal.records(record.id)
     unfinished = journal.fate(record.id) is Fate.UNFINISHED
-    nodes = [n for n in _out_of_service(run, record, records if unfinished else ()) if n not in leave]
+    left = standing(record.plan, records) if unfinished and records else {}
+    nodes = [n for n in _out_of_service(run, left) if n not in leave]
+    run.notes.update(fact for each in records for fact in each.outcome.facts)
     failed: list[str] = []
     for node in nodes:
         try:
+            if Left.REBOOTING in left.get(node, ()):
+                boot.let_finish(run, node)
             _put_back(run, node)
             say(f"{node} is back in service")
         except RackrollError as error:
@@ -109,10 +114,9 @@ def _end(run: Run, record: RunRecord, journal: Journal, say: Say, leave: Collect
     return Aborted(record.id, tuple(nodes), tuple(_stays(record, records)))
 
 
-def _out_of_service(run: Run, record: RunRecord, records: tuple[StepRecord, ...]) -> list[str]:
+def _out_of_service(run: Run, left: Standing) -> list[str]:
     """By the marks in the world; a drained gateway carries none, so an unfinished run's records are asked."""
     marked = {state.name for state in run.world.cluster.nodes() if state.owner == run.id}
-    left = standing(record.plan, records) if records else {}
     drained = {node for node, marks in left.items() if Left.DRAINED in marks}
     return [node.name for node in run.site.nodes if node.name in marked | drained]
 
@@ -138,7 +142,7 @@ def _stays(record: RunRecord, records: tuple[StepRecord, ...]) -> Iterator[str]:
         if number not in done:
             continue
         match step.effect:
-            case Evict() | EvictAll() | ReplaceAgents() | RenewProxies() | RunCommand() if (
+            case Evict() | EvictAll() | ReplaceAgents() | RenewProxies() | RunCommand() | Reboot() if (
                 step.node is not None
             ):
                 moved[step.node] = None

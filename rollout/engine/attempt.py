@@ -50,7 +50,8 @@ def _try(run: Run, step: Step) -> StepOutcome:
     if isinstance(result, tuple):
         return _held(result)
     forced = (f"{finding.check} {finding.detail}" for finding in gates.forced)
-    return StepOutcome(result.word, "; ".join(filter(None, (result.detail, *forced))), counts=result.counts)
+    detail = "; ".join(filter(None, (result.detail, *forced)))
+    return StepOutcome(result.word, detail, counts=result.counts, facts=result.facts)
 
 
 def _held(findings: tuple[Finding, ...]) -> StepOutcome:

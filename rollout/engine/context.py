@@ -30,7 +30,8 @@ def _today() -> datetime:
 class Run:
     """``id`` marks what this run owns in the world. ``folder`` is the run directory, None where nothing is kept.
 
-    ``today`` is wall-clock time, which windows go by.
+    ``today`` is wall-clock time, which windows go by. ``notes`` are the facts of the run's steps so far, those of
+    earlier processes included.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Run:
     folder: Path | None = None
     aims: Aims = field(default_factory=Aims)
     today: Callable[[], datetime] = _today
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def site(self) -> Site:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from rollout.engine.journal import StepRecord
 from rollout.engine.outcome import Word
 from rollout.model.plan import Plan
+from rollout.model.reboot import Reboot
 from rollout.model.step import (
     Advertise,
     Cordon,
@@ -23,6 +24,7 @@ class Left(StrEnum):
     DRAINED = "drained"
     WITHDRAWN = "withdrawn"
     CORDONED = "cordoned"
+    REBOOTING = "perhaps in the middle of a reboot"
 
 
 Standing = Mapping[str, tuple[Left, ...]]
@@ -63,6 +65,10 @@ def _mark(found: dict[str, list[Left]], effect: Effect, *, done: bool) -> None:
             _set(found, node, Left.WITHDRAWN)
         case Cordon(node=node):
             _set(found, node, Left.CORDONED)
+        case Reboot(node=node) if done:
+            _clear(found, node, Left.REBOOTING)
+        case Reboot(node=node):
+            _set(found, node, Left.REBOOTING)
         case Uncordon(node=node) if done:
             _clear(found, node, Left.CORDONED)
         case RestoreGateways(node=node) if done:

@@ -33,11 +33,15 @@ NEXT_HOPS_OF = "next-hops.changed."
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an effect did. ``counts`` says how much it changed, for instance ("hosts.changed", 3)."""
+    """What an effect did. ``counts`` says how much it changed, for instance ("hosts.changed", 3).
+
+    ``facts`` are for later steps of the run, whatever process runs them: what was seen and cannot be seen again.
+    """
 
     word: Word
     detail: str = ""
     counts: tuple[tuple[str, int], ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class StepOutcome:
     """One attempt at one step, as the journal keeps it.
 
     ``min_in_rib`` is the fewest gateways the sampler saw during the attempt, None if it saw nothing;
-    ``lost`` counts the engine's own outside probes that failed; ``trace`` is set only by a bug in rackroll.
+    ``lost`` counts the engine's own outside probes that failed; ``trace`` is set only by a bug in rackroll;
+    ``facts`` are the effect's own (see Done), and none of an attempt that did not finish.
     """
 
     word: Word
@@ -57,6 +62,7 @@ class StepOutcome:
     min_in_rib: int | None = None
     lost: int = 0
     trace: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -80,7 +86,8 @@ def from_json(text: str) -> StepOutcome:
         Finding(check, Verdict(v), detail, hint) for check, v, detail, hint in raw.pop("findings")
     )
     counts = tuple((str(name), int(count)) for name, count in raw.pop("counts"))
-    return StepOutcome(word=Word(raw.pop("word")), findings=findings, counts=counts, **raw)
+    facts = tuple((str(name), str(value)) for name, value in raw.pop("facts", ()))
+    return StepOutcome(word=Word(raw.pop("word")), findings=findings, counts=counts, facts=facts, **raw)
 
 
 @dataclass(frozen=True, slots=True)

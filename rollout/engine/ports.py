@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from rollout.engine.trust import MeshTrust
 from rollout.errors import Unreachable
-from rollout.model.observed import AgentState, ChartState, NodeState, ProbeResult, ProxyState
+from rollout.model.observed import AgentState, ChartState, NodeBoot, NodeState, ProbeResult, ProxyState
 from rollout.model.policy import AlertSource
 from rollout.model.rights import Right
 from rollout.model.role import ChartStep as ChartStep
@@ -50,8 +51,11 @@ class Hosts(Protocol):
 class Commands(Protocol):
     """Runs the site's own commands. Never through a local shell; every argument is quoted for the far one."""
 
-    def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
-        """``host`` is a node, a control-plane host, or ``local``. Raises Unreachable if it does not answer."""
+    def run(self, host: str, argv: Sequence[str], within: timedelta | None = None) -> CommandOutcome:
+        """``host`` is a node, a control-plane host, or ``local``. Raises Unreachable if it does not answer.
+
+        ``within`` is for short questions: a host that takes one and is silent for longer does not answer.
+        """
         ...
 
 
@@ -104,6 +108,10 @@ class Cluster(Protocol):
     def version(self) -> str: ...
     def nodes(self, name: str | None = None) -> tuple[NodeState, ...]:
         """All of them, or the one of that name if it is there."""
+        ...
+
+    def boot(self, node: str) -> NodeBoot | None:
+        """None if there is no such node, as while one that rebooted registers anew."""
         ...
 
     def proxies(self, node: str | None = None) -> tuple[ProxyState, ...]: ...
@@ -247,7 +255,7 @@ class NoMetrics:
 class NoCommands:
     """For worlds that run no commands of the site's own; asked to, it is a bug in the wiring."""
 
-    def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
+    def run(self, host: str, argv: Sequence[str], within: timedelta | None = None) -> CommandOutcome:
         raise NotImplementedError(f"no commands here: {host} {argv}")
 
 

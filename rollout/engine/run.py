@@ -20,13 +20,13 @@ from rollout.engine.clock import Clock, SystemClock, Tempo
 from rollout.engine.context import Run
 from rollout.engine.effects.record import recorded
 from rollout.engine.ending import ending
-from rollout.engine.execute import execute
+from rollout.engine.execute import Once, execute
 from rollout.engine.journal import Journal, RunRecord
 from rollout.engine.opened import durable as durable
 from rollout.engine.opened import run_dir as run_dir
 from rollout.engine.outcome import EXIT_HELD as EXIT_HELD
 from rollout.engine.outcome import RunOutcome as RunOutcome
-from rollout.engine.outcome import Word
+from rollout.engine.outcome import StepOutcome, Word
 from rollout.engine.ports import World
 from rollout.engine.rollback import undone
 from rollout.engine.sampler import sampling
@@ -120,12 +120,25 @@ def _drive(run: Run, record: RunRecord, journal: Journal, observer: Observer) ->
     with recorded(run, fresh=fresh), sampling(run, tell):
         stopped = journal.drive(
             record.id,
-            lambda once: execute(record.plan, once, lambda step: attempt(run, step), tell, spare),
+            lambda once: execute(
+                record.plan, _noting(once, run.notes), lambda step: attempt(run, step), tell, spare
+            ),
             run.stop,
         )
     outcome = ending(run, record, journal, stopped)
     tell(RunFinished(outcome.word.value, outcome.detail))
     return outcome
+
+
+def _noting(once: Once, notes: dict[str, str]) -> Once:
+    """Every outcome passes here on its way, read back or new: so a resume knows what an earlier process has noted."""
+
+    def noted(name: str, make: Callable[[], StepOutcome]) -> tuple[StepOutcome, bool]:
+        outcome, fresh = once(name, make)
+        notes.update(outcome.facts)
+        return outcome, fresh
+
+    return noted
 
 
 def _nothing_to_do(site: Site, observer: Observer) -> RunOutcome:

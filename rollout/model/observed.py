@@ -30,6 +30,20 @@ class NodeState:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeBoot:
+    """What the API says of one node's boot, none of it part of an observation: it changes by itself.
+
+    ``boot`` is the kernel's boot id as the kubelet reports it, empty where it does not; ``heartbeat`` the Ready
+    condition's last one, in the kubelet's own writing. ``ready_since``: a line for each gateway pod shown Ready.
+    """
+
+    ready: bool
+    boot: str
+    heartbeat: str
+    ready_since: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyState:
     """One data-plane proxy: a gateway pod (``gateway`` set) or a sidecar. ``version`` is the mesh's, not Envoy's."""
 

@@ -82,11 +82,15 @@ class ReplaceNodeAgents:
 
 @dataclass(frozen=True, slots=True)
 class CommandOnNode:
-    """The site's own command on the drained node (kubelet, kernel, firmware). ``component`` None moves no version."""
+    """The site's own command on the drained node (kubelet, kernel, firmware). ``component`` None moves no version.
+
+    ``reboot``: the node is rebooted after it; then ``argv`` may be empty, and nothing is run before.
+    """
 
     purpose: str
     argv: tuple[str, ...]
     component: str | None = None
+    reboot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from rollout.model.reboot import Booting
 from rollout.model.rekey import Rekey
 
 
@@ -278,6 +279,7 @@ Effect = (
     | ProbeVips
     | Soak
     | NaiveReplace
+    | Booting
     | Rekey
 )
 

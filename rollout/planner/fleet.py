@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from rollout.model.proof import ProvenSubject
+from rollout.model.reboot import Booting
 from rollout.model.rekey import Rekey
 from rollout.model.step import (
     Advertise,
@@ -88,7 +89,7 @@ class Fleet:
 
 def after(fleet: Fleet, step: Step) -> Fleet:  # noqa: C901 - one closed match over every effect
     """What is true once the step is done; the same object where nothing that rules look at changed."""
-    if isinstance(step.effect, Rekey):
+    if isinstance(step.effect, Rekey | Booting):
         return fleet
     match step.effect:
         case Withdraw(node=node):

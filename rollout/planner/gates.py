@@ -30,6 +30,8 @@ class Gates:
     acting: dict[bool, Names] = field(hash=False)
     withdrawing: Names = (N1_WITHOUT, NODE_FREE)
     route_gone: Names = (ROUTE_GONE,)
+    booted: Names = (CLOCK,)
+    """On the way back after a reboot: a clock that is still off would break the certificates of what returns."""
 
 
 def gates_of(site: Site) -> Gates:

@@ -6,6 +6,7 @@ import shlex
 from datetime import timedelta
 from typing import assert_never
 
+from rollout.model.reboot import Booting, NoteBoot, Reboot
 from rollout.model.rekey import (
     AwaitLeaves,
     AwaitRenewed,
@@ -54,6 +55,8 @@ def title(effect: Effect) -> str:  # noqa: C901 - one closed match over every ef
     """What this step makes true, in the product's words."""
     if isinstance(effect, Rekey):
         return _rekey(effect)
+    if isinstance(effect, Booting):
+        return _booting(effect)
     match effect:
         case ConfigureHosts() | ConfigureSwitch() | AwaitPeering():
             return _fabric(effect)
@@ -147,6 +150,14 @@ def _bringing_back(
             return f"let {node} announce again"
         case AwaitAdvertised(node=node):
             return f"see {node} back in its ToR's RIB"
+
+
+def _booting(effect: Booting) -> str:
+    match effect:
+        case NoteBoot(node=node):
+            return f"note which boot {node} is in"
+        case Reboot(node=node):
+            return f"reboot {node}, see it in another boot and the API speak of that one"
 
 
 def _rekey(effect: Rekey) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
+from rollout.model.reboot import NoteBoot, Reboot
 from rollout.model.recipe import CommandOnNode, RenewOnNode, ReplaceNodeAgents, RestartProxies
 from rollout.model.rekey import AwaitRenewed, RenewProxies
 from rollout.model.site import Pacing
@@ -66,7 +67,8 @@ def together(visits: Iterable[Visit]) -> tuple[Step, ...]:
 
 
 def phases(visit: Visit) -> Phases:
-    """Every step that takes something away is gated; the way back is not, it can only help."""
+    """Every step that takes something away is gated; the way back is not, it can only help. After a reboot its first
+    step is: that machine's clock is a new one."""
     node, drained = visit.node, any(isinstance(t.action, CommandOnNode) for t in visit.tasks)
     empty: tuple[Row, ...] = (
         (("evict-all", EvictAll(node), visit.gates.acting[visit.routes]),) if drained else ()
@@ -75,7 +77,7 @@ def phases(visit: Visit) -> Phases:
         tuple(_leave(visit)),
         empty,
         tuple(row for task in _ordered(visit.tasks) for row in _act(visit, task)),
-        tuple(_ready(visit)),
+        _clocked(visit, tuple(_ready(visit))),
         tuple(_back(visit)),
     )
     key = f"{visit.prefix}/{node}/"
@@ -113,7 +115,11 @@ def _act(visit: Visit, task: Task) -> Iterator[Row]:
             effect = ReplaceAgents(node, task.subject, components, task.version)
             yield f"replace-{components[0]}{tag}", effect, gates.acting[visit.routes]
         case CommandOnNode(purpose=purpose, argv=argv, component=component):
-            yield f"command{tag}", RunCommand(node, purpose, argv), gates.acting[visit.routes]
+            if argv:
+                yield f"command{tag}", RunCommand(node, purpose, argv), gates.acting[visit.routes]
+            if task.action.reboot:
+                yield f"note-boot{tag}", NoteBoot(node), ()
+                yield f"reboot{tag}", Reboot(node), gates.acting[visit.routes]
             if component is not None:
                 wait = AwaitVersion(task.subject, component, task.version, node)
                 yield f"await-{component}{tag}", wait, ()
@@ -137,6 +143,14 @@ def _ready(visit: Visit) -> Iterator[Row]:
         if isinstance(task.action, RenewOnNode):
             trusts, signer = task.action.trusts, task.action.signer
             yield "await-renewed", AwaitRenewed(visit.node, task.subject, trusts, signer), ()
+
+
+def _clocked(visit: Visit, ready: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Where a task reboots the node, the first step after it asks for the clock."""
+    if not any(isinstance(task.action, CommandOnNode) and task.action.reboot for task in visit.tasks):
+        return ready
+    (verb, effect, gates), *rest = ready
+    return ((verb, effect, (*gates, *visit.gates.booted)), *rest)
 
 
 def _back(visit: Visit) -> Iterator[Row]:

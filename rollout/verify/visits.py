@@ -13,14 +13,16 @@ from typing import Any
 from rollout.verify.document import Step
 from rollout.verify.finding import refute
 
-ACTS = frozenset({"Evict", "EvictAll", "ReplaceAgents", "RunCommand", "RenewProxies"})
+ACTS = frozenset({"Evict", "EvictAll", "ReplaceAgents", "RunCommand", "RenewProxies", "Reboot"})
 CUTTING = frozenset({"ztunnel", "speaker", "agent", "envoy", "frr-k8s"})
 """Agents whose replacement cuts traffic that enters through their node."""
 
 
 @dataclass(slots=True)
 class Visit:
-    """``waiting``: gateways that were drained and have been neither replaced nor restored; ``done``: acts so far."""
+    """``waiting``: gateways that were drained and have been neither replaced nor restored; ``done``: acts so far;
+    ``noted``: the boot is on record and nothing was done since; ``booted``: rebooted, and no clock was asked for yet.
+    """
 
     drained: bool = False
     withdrawn: bool = False
@@ -28,6 +30,8 @@ class Visit:
     cordoned: bool = False
     ready: bool = True
     advertised: bool = False
+    noted: bool = False
+    booted: bool = False
     waiting: set[str] = field(default_factory=set)
     done: set[str] = field(default_factory=set)
 
@@ -60,8 +64,8 @@ class Visits:
         self.gates = 0
 
     def step(self, step: Step, serving: int) -> None:
-        """Raises Counterexample VERIFY-GATE-01 or VERIFY-ORDER-01. ``serving``: gateway nodes that announce before it,
-        0 for a step that cannot take anything away (a chart that is new, or is there as wanted)."""
+        """Raises Counterexample VERIFY-GATE-01, VERIFY-ORDER-01 or VERIFY-REBOOT-01. ``serving``: gateway nodes that
+        announce before it, 0 for a step that cannot take anything away (a chart that is new, or is there as wanted)."""
         node = self._node(step)
         routed = node is not None and self.open.get(node, Visit()).withdrawn
         self._gated(step, node, routed=routed, serving=serving)
@@ -95,6 +99,8 @@ class Visits:
                 found = ("GW-N1-WITHOUT", "NODE-FREE")
             case "Cordon":
                 found = ("GW-ROUTE-GONE",) if routed else ("GW-N1-NOW", "NODE-FREE")
+            case "AwaitNodeReady" | "RestoreGateways" if node in self.open and self.open[node].booted:
+                return frozenset({"CLOCK-OFFSET"})
             case do if do in ACTS and node is not None:
                 found = ("GW-N1-WITHOUT", "GW-ROUTE-GONE") if routed else ("GW-N1-NOW",)
             case "InstallChart" | "MoveServer" | "RunCommand" | "RestartControlPlane":
@@ -119,7 +125,11 @@ class Visits:
                 self._need(step, not visit.cordoned, "it is cordoned already")
                 self._need(step, visit.gone or not visit.drained, "the routes are gone before cordon")
                 visit.cordoned = True
+            case "NoteBoot":
+                visit.noted = True
             case do if do in ACTS:
+                if do == "Reboot":
+                    self._reboot(step, node, visit)
                 self._act(step, node, visit)
             case _:
                 self._return(step, node, visit)
@@ -138,12 +148,25 @@ class Visits:
         emptied = step.do != "RunCommand" or "EvictAll" in visit.done
         self._need(step, emptied, "a node is emptied before its command runs")
         visit.done.add(step.do)
-        visit.ready = False
+        visit.ready = visit.noted = False
         if step.do == "Evict":
             for gateway, version in self.gateways.get(node, {}).items():
                 if self.meshes.get(gateway) == step.effect["mesh"] and version != step.effect["version"]:
                     self.gateways[node][gateway] = step.effect["version"]
                     visit.waiting.discard(gateway)
+
+    def _reboot(self, step: Step, node: str, visit: Visit) -> None:
+        """A reboot takes everything on the node with it, and tells nobody when it is over."""
+        lacks = {
+            "is not cordoned": not visit.cordoned,
+            "is not emptied": "EvictAll" not in visit.done,
+            "still has routes that lead to it": self._cuts(step, node) and not visit.gone,
+            "was not asked which boot it is in just before": not visit.noted,
+        }
+        wrong = [words for words, holds in lacks.items() if holds]
+        if wrong:
+            refute("VERIFY-REBOOT-01", f"{node} is rebooted and {', and '.join(wrong)}", step=step.key)
+        visit.booted = True
 
     def _cuts(self, step: Step, node: str) -> bool:
         """Whether traffic that enters through this node would notice."""
@@ -168,13 +191,14 @@ class Visits:
             case "RestoreGateways":
                 self._need(step, visit.drained, "only what was drained is restored")
                 visit.waiting.clear()
+                visit.booted = False
             case "AwaitNodeReady":
                 self._need(
                     step,
                     not visit.waiting,
                     f"{', '.join(sorted(visit.waiting))} was drained and is not restored",
                 )
-                visit.ready = True
+                visit.ready, visit.booted = True, False
             case "Uncordon":
                 self._need(step, visit.cordoned, "it is not cordoned")
                 self._need(step, visit.ready, "it is seen Ready before uncordon")

@@ -137,10 +137,10 @@ class Saboteur:
             metrics=cast(Metrics, Prometheus(self)),
         )
 
-    def ask_command(self, verb: str, call: Call, host: str, argv: Any) -> Any:
+    def ask_command(self, verb: str, call: Call, host: str, argv: Any, *more: Any) -> Any:
         """A chronyd that has lost its sources: not synchronised, as its CSV says it."""
         del verb
-        answer = call(host, argv)
+        answer = call(host, argv, *more)
         if self.on and self.fault.kind is Kind.CLOCK_OUT and host == self.fault.victim and "chronyc" in argv:
             fields = answer.output.strip().split(",")
             return replace(answer, output=",".join([*fields[:-1], "Not synchronised"]))

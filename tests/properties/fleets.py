@@ -53,8 +53,8 @@ ODD = (*USUAL, Wish.UNKNOWN, Wish.FLOATING, Wish.NOBODY, Wish.TWICE)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request and the parts it was made of. ``argv`` is a maintenance's command, ``undone`` what a rollback undoes;
-    the targets of a rollback are what it goes back to."""
+    """One request and the parts it was made of. ``argv`` is a maintenance's command and ``reboot`` its wish, ``undone``
+    what a rollback undoes; the targets of a rollback are what it goes back to."""
 
     site: Site
     observed: Observed
@@ -62,6 +62,7 @@ class Case:
     targets: tuple[tuple[str, str], ...]
     limit: str = ""
     argv: tuple[str, ...] = ()
+    reboot: bool = False
     undone: Plan | None = None
 
     @property
@@ -378,8 +379,9 @@ def _limit(site: Site) -> st.SearchStrategy[str]:
 def maintained(draw: st.DrawFn) -> Case:
     """A fleet, flawed or not, and a command for some of its nodes."""
     case = draw(cases())
-    argv = draw(st.sampled_from([("apt-get", "-y", "upgrade")] * 5 + [(), (" ",)]))
-    return replace(case, targets=(), limit=draw(_limit(case.site)), argv=argv)
+    argv = draw(st.sampled_from([("apt-get", "-y", "upgrade")] * 5 + [(), (" ",), ("sudo", "/sbin/reboot")]))
+    reboot = draw(st.booleans())
+    return replace(case, targets=(), limit=draw(_limit(case.site)), argv=argv, reboot=reboot)
 
 
 def moved(case: Case, plan: Plan) -> Case:

@@ -301,7 +301,12 @@ def limit_names_nobody(case: Case, _: RuleRefused) -> bool:
 
 
 def no_command(case: Case, _: RuleRefused) -> bool:
-    return case.undone is None and not "".join(case.argv[:1]).strip()
+    nothing = not "".join(case.argv[:1]).strip()
+    return case.undone is None and nothing and (bool(case.argv) or not case.reboot)
+
+
+def command_reboots(case: Case, _: RuleRefused) -> bool:
+    return case.undone is None and any(word.endswith("reboot") for word in case.argv)
 
 
 def nothing_to_go_back_to(case: Case, _: RuleRefused) -> bool:
@@ -445,6 +450,7 @@ OURS: Mapping[str, Oracle] = {
     "PLAN-N1-03": domain_and_one_more,
     "PLAN-LIMIT-01": limit_names_nobody,
     "PLAN-COMMAND-01": no_command,
+    "PLAN-COMMAND-02": command_reboots,
     "PLAN-ROLLBACK-01": nothing_to_go_back_to,
     "PLAN-PATH-01": no_way,
     "PLAN-PATH-02": unnamed_release,

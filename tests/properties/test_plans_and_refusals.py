@@ -103,7 +103,7 @@ def test_every_maintenance_passes_the_verifier_or_names_a_rule_that_fails() -> N
     @given(maintained())
     def look(case: Case) -> None:
         try:
-            plan = plan_maintain(case.request, case.argv)
+            plan = plan_maintain(case.request, case.argv, reboot=case.reboot)
         except RuleRefused as refused:
             met[refused.rule] += 1
             require_true(case, refused)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rollout.engine.ports import Json
-from rollout.model.observed import AgentState, NodeState, ProxyState
+from rollout.model.observed import AgentState, NodeBoot, NodeState, ProxyState
 from rollout.model.site import Gateway
 from tests.unit.fake_rack import FakeRack
 
@@ -23,6 +23,10 @@ class FakeCluster:
         self.rack.check("kubernetes")
         found = [n for n in self.rack.nodes.values() if name in (None, n.name)]
         return tuple(replace(n, ready=self.rack.ready(n)) for n in found)
+
+    def boot(self, node: str) -> NodeBoot | None:
+        self.rack.check("kubernetes")
+        return self.rack.boots.told(node, self.rack.time, ready=self.rack.ready(self.rack.nodes[node]))
 
     def proxies(self, node: str | None = None) -> tuple[ProxyState, ...]:
         self.rack.check("kubernetes")

@@ -18,6 +18,7 @@ from rollout.model.observed import ChartState, NodeState
 from rollout.model.role import ChartStep, SubjectRole
 from rollout.model.site import Gateway, Node, Site
 from tests.unit.fake_agents import CARRIES_TRAFFIC, Agents, is_main
+from tests.unit.fake_boots import Boots
 
 BGP = 0.15
 START = 0.6
@@ -81,6 +82,7 @@ class FakeRack:
     hosts: dict[str, str] = field(default_factory=dict)
     back_at: dict[str, float] = field(default_factory=dict)
     exit_codes: dict[str, int] = field(default_factory=dict)
+    boots: Boots = field(default_factory=Boots)
     agents: Agents = field(init=False)
     roles: dict[str, SubjectRole] = field(init=False)
 
@@ -172,6 +174,7 @@ class FakeRack:
         for pod in [p for p in self.pods.values() if p.gone_at is not None and self.time >= p.gone_at]:
             del self.pods[pod.name]
             self.start(pod.node if pod.gateway else self._elsewhere(pod.node), pod.gateway, pod.mesh)
+        self.boots.settle(list(self.pods.values()), self.time)
         self.agents.time, self.agents.start_takes = self.time, self.start_takes
         self.agents.settle()
         mute = self._down(SPEAKS)

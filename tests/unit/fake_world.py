@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, cast
 
 from rollout.cli.world import roles_of
@@ -141,8 +142,12 @@ class FakeCommands:
 
     rack: FakeRack
 
-    def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
+    def run(self, host: str, argv: Sequence[str], within: timedelta | None = None) -> CommandOutcome:
+        del within
         self.rack.check(host)
+        booting = self.rack.boots.answer(host, argv, self.rack.time)
+        if booting is not None:
+            return booting
         reading = vital(argv)
         if reading is not None:
             return CommandOutcome(0, reading)

@@ -109,3 +109,25 @@ def test_a_local_command_that_hangs_is_killed_with_its_children(server: SshServe
     commands = SiteCommands(reached(server), timeout=timedelta(seconds=0.5))
     with pytest.raises(StepFailed, match=r"it was killed\. It said: begun"):
         commands.run("local", ("sh", "-c", "echo begun; sleep 30 & wait"))
+
+
+def test_a_short_question_that_is_not_answered_is_unreachable_and_not_waited_for(
+    server: SshServer, commands: SiteCommands
+) -> None:
+    with pytest.raises(Unreachable, match=r"no answer within 0\.5 s"):
+        commands.run("cp1", ("sleep", "3"), timedelta(seconds=0.5))
+    assert server.commands == ["sleep 3"]
+
+
+def test_a_short_question_that_is_answered_in_time_is_like_any_other(commands: SiteCommands) -> None:
+    done = commands.run("cp1", ("sh", "-c", "echo yes; exit 3"), timedelta(seconds=5))
+    assert done == CommandOutcome(3, "yes")
+
+
+def test_a_session_that_a_reboot_cuts_is_told_from_a_late_answer(
+    server: SshServer, commands: SiteCommands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "execute", lambda *_: server.drop_connections())
+    with pytest.raises(Unreachable, match="the connection ended before the command did") as caught:
+        commands.run("cp1", ("systemctl", "reboot"), timedelta(seconds=5))
+    assert "no answer within" not in caught.value.message

@@ -78,6 +78,16 @@ def test_maintenance_takes_its_command_after_two_dashes_flags_and_all() -> None:
 
 
 @pytest.mark.usefixtures("lab")
+def test_a_reboot_needs_no_command_and_may_follow_one() -> None:
+    alone = run("maintain", "--limit", "r2n3", "--reboot")
+    assert (alone.exit_code, "reboot r2n3, see it in another boot" in alone.output) == (0, True)
+    both = run(
+        "maintain", "--limit", "r2n3", "--reboot", "--purpose", "new kernel", "--", "dnf", "-y", "update"
+    )
+    assert both.output.index("new kernel on r2n3: dnf -y update") < both.output.index("reboot r2n3")
+
+
+@pytest.mark.usefixtures("lab")
 def test_the_path_is_words_for_people_and_walks_for_programs() -> None:
     assert (
         run("path", "--to", "istio=1.31.1").output == "istio: 1.30.3 -> 1.31.1\n  1. istio 1.30.3 -> 1.31.1\n"
@@ -105,6 +115,7 @@ def test_no_path_refuses_what_is_more_than_one_hop_away(monkeypatch: pytest.Monk
         (("upgrade", "--to", "istio=1.31.1", "--via", "istio=x"), "PLAN-VERSION-01", "full version"),
         (("upgrade", "--to", "istio=1.31.1", "--limit", "rack:r3"), "PLAN-LIMIT-01", "it has r1, r2"),
         (("maintain", "--limit", "!all", "--", "true"), "PLAN-LIMIT-01", "take a term away"),
+        (("maintain", "--", "sudo", "systemctl", "reboot"), "PLAN-COMMAND-02", "give `--reboot`"),
     ],
 )
 def test_what_is_wrong_by_itself_is_refused_before_anyone_is_asked(

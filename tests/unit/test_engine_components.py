@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event
 
 import pytest
@@ -192,7 +193,8 @@ def test_a_command_that_fails_stops_with_its_own_last_words_and_is_run_again_on_
 
 
 class Chatty:
-    def run(self, host: str, argv: Sequence[str]) -> CommandOutcome:
+    def run(self, host: str, argv: Sequence[str], within: timedelta | None = None) -> CommandOutcome:
+        del within
         return CommandOutcome(1, f"{host} {argv} " + "x" * 10_000 + "the end")
 
 

@@ -15,6 +15,7 @@ from rollout.engine.outcome import Word
 from rollout.engine.run import apply, resume
 from rollout.model.observed import Observed
 from rollout.model.plan import Plan
+from rollout.model.reboot import Booting
 from rollout.model.rekey import Rekey
 from rollout.model.step import Effect
 from rollout.planner.bringup import plan_bringup
@@ -46,9 +47,18 @@ WITHIN_A_LINE = (
 """Of those, the moves that upstream does take back."""
 
 REKEY = {effect.__name__ for effect in get_args(Rekey)}
-NOT_HERE = {"ConfigureHosts", "ConfigureSwitch", "AwaitPeering", "AwaitGateways", "NaiveReplace", *REKEY}
-"""A bringup's, which is killed at every boundary below; the negative control's, which is meant to hurt; a rotation's,
-which has its own crash tests (test_rotate_runs.py)."""
+BOOTING = {effect.__name__ for effect in get_args(Booting)}
+NOT_HERE = {
+    "ConfigureHosts",
+    "ConfigureSwitch",
+    "AwaitPeering",
+    "AwaitGateways",
+    "NaiveReplace",
+    *BOOTING,
+    *REKEY,
+}
+"""A bringup's, which is killed at every boundary below; the negative control's, which is meant to hurt; a reboot's and
+a rotation's, which have their own crash tests (test_reboot_runs.py, test_rotate_runs.py)."""
 
 
 def boundaries(plan: Plan) -> list[int]:

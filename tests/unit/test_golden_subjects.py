@@ -88,3 +88,4 @@ def test_a_plain_maintenance_reads_as_reviewed() -> None:
     _, live = Case("maintain", sites.istio, ("istio", "")).scene()
     found = Request(live.site, observe(live), live.roles, book(), options=Options(limit="rack:r2"))
     held_to("maintain", plan_maintain(found, ("fwupdmgr", "update", "-y"), "firmware"))
+    held_to("maintain-reboot", plan_maintain(found, ("dnf", "-y", "update", "kernel"), "kernel", reboot=True))

@@ -137,3 +137,73 @@ def test_several_subjects_go_back_in_the_other_order() -> None:
     still = replace(first.targets[0], subject="metallb", before="0.16.1", after="0.16.1")
     plan = plan_rollback(request(site(), runs="1.31.1"), replace(first, targets=(*first.targets, still)))
     assert [target.subject for target in plan.targets] == ["metallb", "istio"]
+
+
+def test_a_reboot_comes_after_the_command_and_before_anything_comes_back() -> None:
+    plan = plan_maintain(request(site(), options=Options(limit="rack:r2")), PATCH, reboot=True)
+    gateway = kinds(plan, "r2n1")
+    first = gateway.index("EvictAll")
+    assert gateway[first : first + 5] == ["EvictAll", "RunCommand", "NoteBoot", "Reboot", "RestoreGateways"]
+    worker = ["Cordon", "EvictAll", "RunCommand", "NoteBoot", "Reboot", "AwaitNodeReady", "Uncordon"]
+    assert kinds(plan, "r2n3") == worker
+
+
+def test_a_reboot_is_gated_as_a_command_is_and_asks_the_clock_before_anything_comes_back() -> None:
+    found = {step.key: step.gates for step in steps(plan_maintain(request(site()), PATCH, reboot=True))}
+    assert found["maintenance/r1n1/reboot"] == found["maintenance/r1n1/command"]
+    assert found["maintenance/r1n1/restore"] == found["maintenance/r1n3/await-ready"] == ("CLOCK-OFFSET",)
+    assert found["maintenance/r1n1/await-ready"] == ()
+    plain = {step.key: step.gates for step in steps(plan_maintain(request(site()), PATCH))}
+    assert plain["maintenance/r1n1/restore"] == ()
+
+
+def test_a_reboot_needs_no_command_and_says_how_long_it_waits() -> None:
+    plan = plan_maintain(request(site()), (), reboot=True)
+    assert "RunCommand" not in kinds(plan)
+    assert any("pacing.stepTimeout" in warning for warning in plan.warnings)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "reboot",
+        "reboot -f",
+        "/sbin/reboot",
+        "systemctl reboot",
+        "systemctl --no-block reboot",
+        "/usr/bin/systemctl kexec",
+        "systemctl soft-reboot",
+        "shutdown -r now",
+        "shutdown -hr +5",
+        "shutdown --reboot 22:00",
+        "init 6",
+        "telinit 6",
+        "sudo reboot",
+        "sudo -n -u root /usr/sbin/shutdown -r now",
+        "/usr/bin/sudo SYSTEMD_LOG_LEVEL=debug systemctl reboot",
+    ],
+)
+@pytest.mark.parametrize("reboot", [True, False])
+def test_a_command_that_obviously_reboots_is_refused(line: str, reboot: bool) -> None:
+    with pytest.raises(RuleRefused, match="PLAN-COMMAND-02") as caught:
+        plan_maintain(request(site()), tuple(line.split()), reboot=reboot)
+    assert "give `--reboot`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("systemctl", "restart", "reboot"),
+        ("systemctl", "daemon-reexec"),
+        ("shutdown", "-c"),
+        ("shutdown", "--no-wall"),
+        ("init", "5"),
+        ("sh", "-c", "systemctl reboot"),
+        ("sudo", "-u", "reboot", "true"),
+        ("needs-restarting", "-r"),
+        ("grep", "reboot", "/etc/motd"),
+        ("sudo",),
+    ],
+)
+def test_what_a_command_does_is_not_guessed(argv: tuple[str, ...]) -> None:
+    assert "RunCommand" in kinds(plan_maintain(request(site()), argv))

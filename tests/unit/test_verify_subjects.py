@@ -120,6 +120,13 @@ def test_a_maintenance_is_verified_and_moves_no_version() -> None:
     assert counts["nodes"] == len(live.site.nodes)
 
 
+def test_a_maintenance_that_reboots_is_verified() -> None:
+    _, live = case("istio-in-place").scene()
+    found = asked(live.site, observe(live), live.roles)
+    assert verified(plan_maintain(found, (), reboot=True)).counts["nodes"] == len(live.site.nodes)
+    assert verified(plan_maintain(found, ("true",), reboot=True)).counts["configurations"] == 1
+
+
 def test_a_plan_for_one_rack_is_verified_although_it_ends_half_way() -> None:
     _, live = case("istio-in-place").scene()
     options = Options(limit="rack:r1")

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from rollout.adapters.kube.agents import KUBERNETES, agent_states, evictable, kubelets
 from rollout.adapters.kube.api import APPLY, MERGE, KubeApi, Refused, connect, failed
+from rollout.adapters.kube.boots import node_boot
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.adapters.kube.marks import Mark, Patch, clear_mark, read_marks, set_mark, setter
 from rollout.adapters.kube.proxies import proxy_kind, proxy_states
@@ -19,7 +20,7 @@ from rollout.adapters.kube.reading import collected, listed, parsed
 from rollout.adapters.kube.resources import Resources
 from rollout.adapters.kube.view import DeploymentView, NodeView, PodView, SliceView, condition
 from rollout.errors import StepFailed
-from rollout.model.observed import AgentState, NodeState, ProxyState
+from rollout.model.observed import AgentState, NodeBoot, NodeState, ProxyState
 from rollout.model.role import AgentKind, Json, ProxyKind, SubjectRole
 from rollout.model.site import Gateway, Site
 
@@ -72,6 +73,9 @@ class KubeCluster:
             if refused.refusal.code == 404:
                 return ()
             raise failed(refused, self._api.where, f"cannot read node {name}") from None
+
+    def boot(self, node: str) -> NodeBoot | None:
+        return node_boot(self._api, self._site, self._roles, node)
 
     def proxies(self, node: str | None = None) -> tuple[ProxyState, ...]:
         query = _only("spec.nodeName", node)

@@ -5,9 +5,21 @@ from __future__ import annotations
 from typing import assert_never
 
 from rollout.engine.context import Run
-from rollout.engine.effects import back, command, components, fabric, leave, mesh, outside, record, rekey
+from rollout.engine.effects import (
+    back,
+    boot,
+    command,
+    components,
+    fabric,
+    leave,
+    mesh,
+    outside,
+    record,
+    rekey,
+)
 from rollout.engine.outcome import Done
 from rollout.model.gate import Finding
+from rollout.model.reboot import Booting, NoteBoot, Reboot
 from rollout.model.rekey import (
     AwaitLeaves,
     AwaitRenewed,
@@ -55,6 +67,8 @@ def carry_out(run: Run, effect: Effect) -> Done | tuple[Finding, ...]:  # noqa: 
     """What was done, or the findings that hold it (only a soak can find something after it began)."""
     if isinstance(effect, Rekey):
         return _rekey(run, effect)
+    if isinstance(effect, Booting):
+        return _booting(run, effect)
     match effect:
         case ConfigureHosts() | ConfigureSwitch() | AwaitPeering():
             return _fabric(run, effect)
@@ -124,6 +138,14 @@ def _rekey(run: Run, effect: Rekey) -> Done | tuple[Finding, ...]:
             return rekey.await_trust(run, effect)
         case AwaitLeaves():
             return rekey.await_leaves(run, effect)
+
+
+def _booting(run: Run, effect: Booting) -> Done:
+    match effect:
+        case NoteBoot():
+            return boot.note_boot(run, effect)
+        case Reboot():
+            return boot.reboot(run, effect)
 
 
 def _component(run: Run, effect: AwaitVersion | ReplaceAgents | MoveServer) -> Done:

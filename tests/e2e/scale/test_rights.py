@@ -121,6 +121,7 @@ def calls(stage: Stage, me: User, fresh: str) -> dict[str, Any]:
     return {
         "nodes": cluster.nodes,
         "node": lambda: cluster.nodes(node),
+        "boot": lambda: cluster.boot(node),
         "cordon": lambda: cluster.cordon(node, RUN),
         "uncordon": lambda: cluster.uncordon(node, RUN),
         "proxies": lambda: cluster.proxies(node),
