@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from lab.host.enter import command
-from lab.load.process import RunningLoad, from_outside, load_argv
-from lab.load.tally import LoadCount
 from tests.vm.conftest import Machines
-from tests.vm.machine import eventually
+from tests.vm.load import load, lost
 from tests.vm.rackroll import Rackroll
-
-RATE = 2.0
-"""Requests a second on new connections: what emulated machines answer without a queue."""
-
-
-@contextmanager
-def load(machines: Machines) -> Iterator[RunningLoad]:
-    argv = load_argv(machines.site.gateways[0], machines.site.probe, rate=RATE, keepalive=1)
-    with RunningLoad(from_outside(machines.site, argv)) as running:
-        eventually("the load is served", lambda: running.latest.sent - running.latest.lost > 10)
-        yield running
-
-
-def lost(before: LoadCount, after: LoadCount) -> tuple[int, int]:
-    return after.lost - before.lost, after.keepalive_lost - before.keepalive_lost
 
 
 @pytest.fixture(scope="module")
@@ -61,4 +41,4 @@ def test_an_upgrade_node_by_node_loses_no_request(up: Rackroll, machines: Machin
         before = running.latest
         up.apply("plan", "upgrade", "--to", "istio=1.31.1")
         assert lost(before, running.latest) == (0, 0)
-    assert up.json("status")["outcome"] == "done"
+    assert up.json("status")["state"] == "done"
