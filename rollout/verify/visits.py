@@ -205,18 +205,21 @@ class Visits:
                 visit.cordoned = False
                 if not visit.left:
                     del self.open[node]
-            case "Advertise":
-                self._need(step, visit.withdrawn, "it was not withdrawn")
-                self._need(
-                    step, not visit.cordoned and visit.ready, "it is Ready and uncordoned before it announces"
-                )
-                visit.advertised = True
-            case "AwaitAdvertised":
-                self._need(step, visit.advertised, "advertise comes before waiting for it")
-                del self.open[node]
-                self.owed = ["ProbeVips", "Soak"]
+            case "Advertise" | "AwaitAdvertised":
+                self._announce(step, node, visit)
             case _:
                 pass
+
+    def _announce(self, step: Step, node: str, visit: Visit) -> None:
+        if step.do == "Advertise":
+            self._need(step, visit.withdrawn, "it was not withdrawn")
+            ready = not visit.cordoned and visit.ready
+            self._need(step, ready, "it is Ready and uncordoned before it announces")
+            visit.advertised = True
+            return
+        self._need(step, visit.advertised, "advertise comes before waiting for it")
+        del self.open[node]
+        self.owed = ["ProbeVips", "Soak"]
 
     def _need(self, step: Step, holds: bool, message: str) -> None:
         if not holds:
