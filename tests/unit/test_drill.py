@@ -193,28 +193,6 @@ def test_each_fault_has_its_name_and_consul_is_spared_those_that_need_a_visit() 
     assert all(known[name]().meshes >= {MeshKind.ISTIO, MeshKind.LINKERD} for name in FAULTS)
 
 
-def test_on_machines_the_faults_are_those_that_need_no_reach_into_the_node_from_outside() -> None:
-    known = faults(vm=True)
-    assert set(known) == set(FAULTS) - {"dying-signer"}
-    assert type(known["skewed-clock"]()) is not type(faults()["skewed-clock"]())
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("--lab", "vm", "--fault", "dying-signer"), "a virtual machine has no outside"),
-        (("--lab", "vm", "--name", "other"), "vagrant/topology.yaml"),
-    ],
-)
-def test_what_machines_cannot_bear_is_refused_before_anything_is_built(
-    words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rollout.cli.drill.command._require_namespaces", lambda: None)
-    found = rotate("--mesh", "istio", *words)
-    assert found.exit_code != 0
-    assert said in str(found.exception)
-
-
 def rotate(*words: str) -> Result:
     return CliRunner().invoke(drill, ["rotate", *words])
 

@@ -32,10 +32,11 @@ def play(
     ground: Ground,
     naive: bool = True,
     keep: bool = False,
+    again: bool = False,
 ) -> DrillScore:
     """Raises StepFailed where the rotation does not end as the fault (or its absence) says it must."""
     fault = fault or NoFault()
-    with drill_site(kind, ground, keep=keep, impatient=fault.name in HOLDS_SOON) as drill:
+    with drill_site(kind, ground, keep=keep, again=again, impatient=fault.name in HOLDS_SOON) as drill:
         stage = staged(drill, say)
         score = _rotated(stage, fault, say)
         if naive:

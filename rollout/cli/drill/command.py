@@ -64,6 +64,7 @@ def _loopback(ctx: click.Context, option: click.Parameter, value: str) -> str:
     help="So many, each on a fresh lab; the worst is shown.",
 )
 @click.option("--keep", is_flag=True, help="Leave the lab up, to look around; the next drill removes it.")
+@click.option("--again", is_flag=True, help="On the lab that --keep has left, from the root that it has now.")
 @click.option(
     "--name",
     callback=_name,
@@ -88,6 +89,7 @@ def rotate(
     fault: str | None,
     runs: int,
     keep: bool,
+    again: bool,
     name: str,
     loopback: str,
     output: str,
@@ -102,10 +104,12 @@ def rotate(
     _require_namespaces()
     kind, ground = MeshKind(mesh), _ground(lab, name, loopback)
     _fault(fault, kind, ground)
-    scores = [
-        _once(kind, fault, ground, naive=naive, keep=keep, number=number, runs=runs)
-        for number in range(1, runs + 1)
-    ]
+    scores = []
+    for number in range(1, runs + 1):
+        if runs > 1:
+            say(f"drill {number} of {runs}")
+        stay = keep or (again and number < runs)
+        scores.append(_once(kind, fault, ground, naive=naive, keep=stay, again=again))
     worst = max(scores, key=lambda score: score.badness)
     emit(worst.printed(), output, lambda: _card(worst, history_file()))
     if any(score.broken_promises() for score in scores):
@@ -139,14 +143,12 @@ def _ground(lab: str, name: str, loopback: str) -> Ground:
 
 
 def _once(
-    kind: MeshKind, fault: str | None, ground: Ground, *, naive: bool, keep: bool, number: int, runs: int
+    kind: MeshKind, fault: str | None, ground: Ground, *, naive: bool, keep: bool, again: bool
 ) -> DrillScore:
     from rollout.cli.drill.acts import play
     from rollout.cli.drill.history import keep as remember
 
-    if runs > 1:
-        say(f"drill {number} of {runs}")
-    score = play(kind, say, _fault(fault, kind, ground), ground=ground, naive=naive, keep=keep)
+    score = play(kind, say, _fault(fault, kind, ground), ground=ground, naive=naive, keep=keep, again=again)
     remember(score.document())
     for promise in score.broken_promises():
         say(f"rackroll: not kept: {promise}")

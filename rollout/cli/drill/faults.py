@@ -9,7 +9,7 @@ from typing import Protocol
 from lab.mesh.drill import Running, corrupt_trust, freeze, pair_of, stop_signer, trust
 from pki.rotation.phase import Phase
 from rollout.cli.drill.rotation import Watch, go_on, phase_of_step
-from rollout.cli.drill.stage import FIRST, DrillStage
+from rollout.cli.drill.stage import DrillStage
 from rollout.engine.outcome import RunOutcome, Word
 from rollout.errors import StepFailed
 from rollout.model.event import Event, StepStarted
@@ -122,14 +122,14 @@ class TamperedTrust(Holding):
 
     def during(self, stage: DrillStage, event: Event) -> None:
         if not self.victim and _begins(event, Phase.DRAIN):
-            folder, old = stage.site.folder, stage.trust.anchors((1,))
+            folder, old = stage.site.folder, stage.trust.anchors((stage.generation,))
             self.victim = pair_of(folder, stage.site).pod.node
             pair = corrupt_trust(folder, stage.site, self.victim, old)
             stage.until(lambda: _still(pair, old), f"{pair.pod.name} without the old root")
 
     def held(self, stage: DrillStage) -> None:
         """Not plunged on: the old root is still in the bundle, for everybody else's old leaves."""
-        if not set(stage.trust.anchors((1,))) <= set(stage.trust.declared().published):
+        if not set(stage.trust.anchors((stage.generation,))) <= set(stage.trust.declared().published):
             raise StepFailed("the old root was taken out of the bundle all the same", where="drill")
 
     def mend(self, stage: DrillStage) -> None:
@@ -196,7 +196,7 @@ class SkewedClock(Holding):
         run_script(stage, victim.name, _OFFSET + _BELIEVE.replace("LIAR", str(liar.fabric_address)))
 
     def held(self, stage: DrillStage) -> None:
-        if stage.trust.signers() != (FIRST,):
+        if stage.trust.signers() != stage.signers:
             raise StepFailed("a new authority was minted under a wrong clock", where="drill")
 
     def mend(self, stage: DrillStage) -> None:

@@ -17,7 +17,7 @@ import yaml
 from lab.lifecycle import down
 from lab.registry import only_one
 from rollout.cli.drill.ground import ROOT, Ground
-from rollout.errors import LockHeld, StepFailed
+from rollout.errors import LockHeld, RackrollError, StepFailed
 from rollout.model.site import MeshKind
 
 APPS = ROOT / "lab" / "apps"
@@ -45,11 +45,12 @@ _OTHERS: Mapping[MeshKind, dict[str, Any]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class DrillSite:
-    """``keys`` are the two people's private keys; they exist for this drill only."""
+    """``keys`` are the two people's private keys; they exist for this lab only. ``again``: the lab is there already."""
 
     folder: Path
     kind: MeshKind
     ground: Ground
+    again: bool = False
 
     @property
     def mesh(self) -> str:
@@ -68,23 +69,42 @@ def drill_folder() -> Path:
 
 @contextmanager
 def drill_site(
-    kind: MeshKind, ground: Ground, *, keep: bool = False, impatient: bool = False
+    kind: MeshKind, ground: Ground, *, keep: bool = False, again: bool = False, impatient: bool = False
 ) -> Iterator[DrillSite]:
-    """``impatient``: what does not come true holds the run after 40 s.
+    """``again``: the lab that an earlier drill kept; else a fresh one, and what an earlier drill left is taken down.
 
-    Fresh each time; what an earlier drill left is taken down first, this one's lab at the end."""
+    ``keep``: not taken down at the end. ``impatient``: what does not come true holds the run after 40 s.
+    """
     folder = drill_folder() / "labs" / ground.name
     with _alone(folder):
-        clear(folder)
-        ground.lay(folder)
-        _rewrite(folder / "site.yaml", kind, "40s" if impatient and not ground.vm else ground.step_timeout)
-        site = DrillSite(folder, kind, ground)
+        site = DrillSite(folder, kind, ground, again)
+        if again:
+            _require_kept(site)
+        else:
+            clear(folder)
+            ground.lay(folder)
+            _rewrite(folder / "site.yaml", kind)
+        _pace(folder / "site.yaml", "40s" if impatient and not ground.vm else ground.step_timeout)
         try:
-            _people(site)
+            if not again:
+                _people(site)
             yield site
         finally:
             if not keep:
                 clear(folder)
+
+
+def _require_kept(site: DrillSite) -> None:
+    """Raises RackrollError where no drill of this mesh has left its lab."""
+    file = site.folder / "site.yaml"
+    meshes = yaml.safe_load(file.read_text(encoding="utf-8"))["meshes"] if file.exists() else []
+    if [mesh["kind"] for mesh in meshes] != [site.mesh]:
+        left = f"a lab of {meshes[0]['kind']}" if meshes else "no lab"
+        raise RackrollError(
+            f"--again, and the drills have left {left} here",
+            where=str(site.folder),
+            hint=f"run `rackroll drill rotate --mesh {site.mesh} --keep` first",
+        )
 
 
 @contextmanager
@@ -105,7 +125,13 @@ def clear(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _rewrite(file: Path, kind: MeshKind, patience: str) -> None:
+def _pace(file: Path, patience: str) -> None:
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document["pacing"] |= {"soak": "1s", "soakSamples": 20, "stepTimeout": patience}
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+
+def _rewrite(file: Path, kind: MeshKind) -> None:
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     istio = document["meshes"][0]
     pki = {
@@ -119,7 +145,6 @@ def _rewrite(file: Path, kind: MeshKind, patience: str) -> None:
         mesh = {"name": kind.value, "kind": kind.value, **_OTHERS[kind], "namespaces": [PAIRS]}
         mesh |= {"charts": istio["charts"], "gateways": [], "pki": pki}
     document["meshes"] = [mesh]
-    document["pacing"] |= {"soak": "1s", "soakSamples": 20, "stepTimeout": patience}
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 

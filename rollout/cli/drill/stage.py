@@ -40,12 +40,13 @@ PODS = 4
 
 @dataclass(frozen=True, slots=True)
 class DrillStage:
-    """``lab_up``: seconds that the lab took from nothing."""
+    """``lab_up``: seconds that the lab took. ``signers``: those before the rotation; the newest is in force."""
 
     drill: DrillSite
     site: Site
     world: World
     lab_up: float
+    signers: tuple[Signer, ...]
 
     @property
     def mesh(self) -> str:
@@ -54,6 +55,11 @@ class DrillStage:
     @property
     def ground(self) -> Ground:
         return self.drill.ground
+
+    @property
+    def generation(self) -> int:
+        """The one that the rotation is to replace."""
+        return max(self.signers).generation
 
     @property
     def trust(self) -> MeshTrust:
@@ -78,12 +84,11 @@ def staged(drill: DrillSite, say: Say) -> DrillStage:
     site, began = load_site(drill.folder), time.monotonic()
     drill.ground.up(site, say)
     up = time.monotonic()
-    stage = DrillStage(drill, site, build_world(site), up - began)
-    stage.trust.mint(FIRST)
-    say(f"lab up in {stage.lab_up:.0f} s; bringing {stage.mesh} up with its first generation")
-    _mesh_up(stage)
-    say(f"{stage.mesh} up in {time.monotonic() - up:.0f} s; starting the pairs")
-    _apply(stage, f"pairs-{stage.mesh}.yaml")
+    world = build_world(site)
+    signers = world.trust[drill.mesh].signers() if drill.again else (FIRST,)
+    stage = DrillStage(drill, site, world, up - began, signers)
+    if not drill.again:
+        _first(stage, say)
     stage.until(lambda: _pairs(stage), "the pairs of the drill")
     stage.until(lambda: _shaking(stage), "handshakes between all pairs")
     if _one_root(stage) is not None:
@@ -91,6 +96,15 @@ def staged(drill: DrillSite, say: Say) -> DrillStage:
     stage.until(lambda: _one_root(stage), "one root alone in the mesh")
     say(f"every pair shakes hands, {time.monotonic() - began:.0f} s after the start")
     return stage
+
+
+def _first(stage: DrillStage, say: Say) -> None:
+    stage.trust.mint(FIRST)
+    say(f"lab up in {stage.lab_up:.0f} s; bringing {stage.mesh} up with its first generation")
+    began = time.monotonic()
+    _mesh_up(stage)
+    say(f"{stage.mesh} up in {time.monotonic() - began:.0f} s; starting the pairs")
+    _apply(stage, f"pairs-{stage.mesh}.yaml")
 
 
 def _mesh_up(stage: DrillStage) -> None:
