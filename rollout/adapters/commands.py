@@ -19,7 +19,7 @@ from threading import Timer
 
 import paramiko
 
-from rollout.adapters.ssh import SSH_TIMEOUT, require_credentials, strict_client
+from rollout.adapters.ssh import require_credentials, session, strict_client
 from rollout.engine.ports import CommandOutcome
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.site import Site, SshAccess
@@ -55,7 +55,7 @@ class SiteCommands:
             raise _unreachable(f"cannot log in: {error}", where, access) from None
         try:
             with _closed_after(client, within):
-                return self._there(client, argv, where)
+                return self._there(session(client, access), argv, where)
         except _LOST as error:
             text = f"the connection ended before the command did: {error or type(error).__name__}"
             raise _unreachable(text, where, access) from None
@@ -91,11 +91,7 @@ class SiteCommands:
             raise self._too_long("this machine", said, "it was killed") from None
         return CommandOutcome(process.returncode, _tail(said))
 
-    def _there(self, client: paramiko.SSHClient, argv: Sequence[str], where: str) -> CommandOutcome:
-        transport = client.get_transport()
-        if transport is None:
-            raise paramiko.SSHException("the connection has ended")
-        channel = transport.open_session(timeout=SSH_TIMEOUT)
+    def _there(self, channel: paramiko.Channel, argv: Sequence[str], where: str) -> CommandOutcome:
         channel.set_combine_stderr(True)
         channel.exec_command(shlex.join(argv))
         channel.shutdown_write()

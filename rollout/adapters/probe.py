@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from rollout.adapters import probe_script
-from rollout.adapters.ssh import SSH_TIMEOUT, strict_client
+from rollout.adapters.ssh import session, strict_client
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.observed import ProbeResult
 from rollout.model.site import Gateway, ProbePoint, Site, SshAccess
@@ -128,10 +128,7 @@ class OverSsh:
             self._client = None
 
     def _ask(self, asked: Asked) -> Answer:
-        transport = self._connected().get_transport()
-        if transport is None:
-            raise paramiko.SSHException("the connection has ended")
-        channel = transport.open_session(timeout=SSH_TIMEOUT)
+        channel = session(self._connected(), self._access)
         try:
             channel.settimeout(BUDGET + SAMPLE_TIMEOUT + _GRACE)
             channel.exec_command(_COMMAND)

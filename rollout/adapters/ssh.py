@@ -22,15 +22,12 @@ def require_credentials(access: SshAccess, where: str) -> None:
             )
 
 
-SSH_TIMEOUT = 5.0
-"""Seconds for each part of a login: connecting, the banner, the key."""
-
-
 def strict_client(access: SshAccess) -> paramiko.SSHClient:
     """Logged in. An unknown or changed host key is refused, no agent and no other key is tried.
 
     Raises what paramiko and sockets raise; FileNotFoundError without a known_hosts file.
     """
+    within = access.timeout.total_seconds()
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     client.load_host_keys(str(_known_hosts(access.known_hosts)))
@@ -39,14 +36,22 @@ def strict_client(access: SshAccess) -> paramiko.SSHClient:
         port=access.port,
         username=access.user,
         key_filename=str(access.key_file),
-        timeout=SSH_TIMEOUT,
-        banner_timeout=SSH_TIMEOUT,
-        auth_timeout=SSH_TIMEOUT,
+        timeout=within,
+        banner_timeout=within,
+        auth_timeout=within,
         allow_agent=False,
         look_for_keys=False,
     )
     _no_delay(client)
     return client
+
+
+def session(client: paramiko.SSHClient, access: SshAccess) -> paramiko.Channel:
+    """For one command. Raises SSHException where the connection has ended, or no session is opened in time."""
+    transport = client.get_transport()
+    if transport is None:
+        raise paramiko.SSHException("the connection has ended")
+    return transport.open_session(timeout=access.timeout.total_seconds())
 
 
 def _known_hosts(path: Path) -> Path:

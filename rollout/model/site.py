@@ -22,13 +22,17 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class SshAccess:
-    """How to log in. ``known_hosts`` must already hold the host's key: trust on first use is refused."""
+    """How to log in. ``known_hosts`` must already hold the host's key: trust on first use is refused.
+
+    ``timeout`` is for each part of a login: connecting, the banner, the key.
+    """
 
     address: str
     port: int
     user: str
     key_file: Path
     known_hosts: Path
+    timeout: timedelta = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)

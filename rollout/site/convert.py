@@ -79,6 +79,7 @@ def _ssh(own: SshTarget, rack: SshOverride, site: SshDefaults, folder: Path) -> 
         user=own.user or rack.user or site.user,
         key_file=resolved(own.key_file or rack.key_file or site.key_file, folder),
         known_hosts=resolved(own.known_hosts or rack.known_hosts or site.known_hosts, folder),
+        timeout=own.timeout or rack.timeout or site.timeout,
     )
 
 

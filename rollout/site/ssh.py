@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rollout.site.scalars import Host, Port, Text
+from datetime import timedelta
+
+from rollout.site.scalars import Duration, Host, Port, Text
 from rollout.site.section import Section
 
 
@@ -13,6 +15,7 @@ class SshDefaults(Section):
     port: Port = 22
     key_file: Text = "~/.ssh/id_ed25519"
     known_hosts: Text = "~/.ssh/known_hosts"
+    timeout: Duration = timedelta(seconds=5)
 
 
 class SshOverride(Section):
@@ -20,6 +23,7 @@ class SshOverride(Section):
     port: Port | None = None
     key_file: Text | None = None
     known_hosts: Text | None = None
+    timeout: Duration | None = None
 
 
 class SshTarget(SshOverride):

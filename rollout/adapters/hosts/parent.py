@@ -53,7 +53,7 @@ class PyinfraHosts:
         return Job(
             deploy=str(NODE_DEPLOY),
             dry_run=dry_run,
-            connect_timeout=self.connect_timeout.total_seconds(),
+            connect_timeout=max(self.connect_timeout, *(node.ssh.timeout for node in nodes)).total_seconds(),
             hosts={node.name: host_data(self.site, node) for node in nodes},
         )
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import paramiko
 
-from rollout.adapters.ssh import SSH_TIMEOUT, require_credentials, strict_client
+from rollout.adapters.ssh import require_credentials, session, strict_client
 from rollout.errors import Unreachable
 from rollout.model.site import Site
 
@@ -39,7 +39,7 @@ class NodeVantage:
         except _LOST as error:
             raise _silent(node, f"cannot log in: {error}") from None
         try:
-            return _asked(client, script, asked, timeout)
+            return _asked(session(client, access), script, asked, timeout)
         except _LOST as error:
             raise _silent(node, f"the connection ended: {error or type(error).__name__}") from None
         except ValueError as error:
@@ -48,10 +48,7 @@ class NodeVantage:
             client.close()
 
 
-def _asked(client: paramiko.SSHClient, script: ModuleType, asked: object, timeout: float) -> Any:
-    transport = client.get_transport()
-    assert transport is not None
-    channel = transport.open_session(timeout=SSH_TIMEOUT)
+def _asked(channel: paramiko.Channel, script: ModuleType, asked: object, timeout: float) -> Any:
     channel.settimeout(timeout)
     channel.exec_command(f"exec python3 -I -S -c {shlex.quote(_text(script))}")
     channel.sendall(json.dumps(asked).encode())
