@@ -22,10 +22,11 @@ from lab.mesh.records import Attempt, Outcome, Recorder
 from lab.mesh.surroundings import FILE, TRUST, Pod, Settings, read_control, settings
 from lab.mesh.trust import Trust
 from lab.mesh.web import Answer, Request, Web
+from lab.pace import paced
 
 _log = logging.getLogger(__name__)
 READY_PORT = 15021
-_LOOK = 0.1
+_LOOK = paced(0.1)
 _QUIET = 1.0
 """Seconds without a new connection after which nobody dials a pod that is to go any more."""
 

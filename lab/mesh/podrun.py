@@ -24,13 +24,14 @@ from lab.node.machine import Machine
 from lab.node.phases import probed
 from lab.node.podlife import Outside
 from lab.node.podspec import PodSpec, Readiness
+from lab.pace import NAME, SLOWNESS, paced
 from lab.real.podrun import Place, ProgramRun
 from lab.real.probes import ready
 from lab.real.programs import Start
 from lab.real.volumes import Volumes
 from rollout.errors import RackrollError
 
-_LOOK = 0.2
+_LOOK = paced(0.2)
 _PATIENCE = Readiness(period=1.0, failures=3)
 """A machine under load answers late; a pod that leaves its Service for that would not be dialled."""
 
@@ -103,6 +104,7 @@ class MeshRun(ProgramRun):
         return {
             **super()._environment(container),
             "LAB_FOLDER": self._open,
+            NAME: str(SLOWNESS),
             "LAB_ADDRESS": self.address,
             "LAB_MESH": self._role.mesh,
             "LAB_VERSION": self._role.version,

@@ -13,11 +13,12 @@ from lab.node.phases import Life, Phase, backoff, crashed, probed
 from lab.node.podlife import Outside, PodLife
 from lab.node.podspec import PodSpec, PreStop
 from lab.node.proxyrun import EnvoyRun
+from lab.pace import paced
 from rollout.errors import RackrollError
 
 _log = logging.getLogger(__name__)
-_PROBE_STARTING = 0.1
-_PROBE_READY = 0.2
+_PROBE_STARTING = paced(0.1)
+_PROBE_READY = paced(0.2)
 _DEATH_SHOWS = 0.1
 _NODE_BACK = 0.2
 

@@ -36,6 +36,8 @@ from rollout.site.load import load_site
 
 Progress = Callable[[str], None]
 _BOX_WITHIN = timedelta(minutes=40)
+EMULATED = 5.0
+"""How many times as rarely an emulated machine's agent looks at things: it idles at a tenth of a processor then."""
 
 
 def default_folder() -> Path:
@@ -139,7 +141,9 @@ class _Build:
         shown = {node.name: self._shown(topology.host(node.name), code) for node in self.blueprint.site.nodes}
         for machine in self.machines.machines:
             host = topology.host(machine.name)
-            seed = Seed(topology, host, machine, shown.get(machine.name, ()))
+            seed = Seed(
+                topology, host, machine, shown.get(machine.name, ()), 1.0 if needs.native() else EMULATED
+            )
             write_seed(
                 self.folder / "seeds" / f"{machine.name}.tar", self.blueprint.share(host) / "boot", seed
             )

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import pace
 from lab.host import sysctls
 from lab.state import Role
 from lab.topology import RACK_PREFIX_LENGTH, LabHost, Topology
@@ -45,6 +46,7 @@ class Seed:
     host: LabHost
     machine: Machine
     shown: tuple[Shown, ...] = ()
+    slowness: float = 1.0
 
 
 def write_seed(path: Path, boot: Path, seed: Seed) -> None:
@@ -72,6 +74,7 @@ def _own(seed: Seed) -> Iterator[tuple[str, str]]:
     if seed.shown:
         lines = (f"{one.tag} {one.inside} {one.options}\n" for one in seed.shown)
         yield "etc/rackroll/shares", "".join(lines)
+        yield "etc/rackroll/agent.env", f"{pace.NAME}={seed.slowness:g}\n"
     yield from _links(machine)
     yield from _networks(topology, host, machine)
     lines = (f"{key} = {value}\n" for key, value in sysctls.real(host.role).items())

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Timer
 
 import paramiko
@@ -93,13 +93,14 @@ class SiteCommands:
 
     def _there(self, channel: paramiko.Channel, argv: Sequence[str], where: str) -> CommandOutcome:
         channel.set_combine_stderr(True)
+        sent = datetime.now(UTC)
         channel.exec_command(shlex.join(argv))
         channel.shutdown_write()
         said = self._heard(channel, where)
         code = channel.recv_exit_status()
         if code == -1:
             raise EOFError("no exit status came back")
-        return CommandOutcome(code, _tail(said))
+        return CommandOutcome(code, _tail(said), sent)
 
     def _heard(self, channel: paramiko.Channel, where: str) -> bytes:
         """The end of both streams, once the far side has closed them."""

@@ -48,6 +48,7 @@ def skews(run: Run, node: str | None) -> tuple[SkewFacts, ...] | Absent:
 
 
 def _skew(run: Run, host: str) -> SkewFacts:
+    """What is left open is half of the time that the answer took. The login is no part of that: it may take seconds."""
     before = run.today()
     try:
         answer = run.world.commands.run(host, WALL)
@@ -57,8 +58,9 @@ def _skew(run: Run, host: str) -> SkewFacts:
         return SkewFacts(host, Unknown(error.message))
     except (ValueError, IndexError, OverflowError):
         return SkewFacts(host, Unknown(f"`date` does not tell the time: {_said(answer.output)}"))
-    half = (after - before) / 2
-    return SkewFacts(host, there - (before + half), half)
+    asked = answer.sent or before
+    half = (after - asked) / 2
+    return SkewFacts(host, there - (asked + half), half)
 
 
 def tables(run: Run, node: str | None) -> tuple[TableFacts, ...] | Absent:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from rollout.engine.trust import MeshTrust
@@ -38,10 +38,14 @@ class HostOutcome:
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """What a command of the site's own left behind. ``output`` is the end of both streams, for people."""
+    """What a command of the site's own left behind. ``output`` is the end of both streams, for people.
+
+    ``sent``: by this machine's clock, after the login, which may have taken longer than the command; None: not known.
+    """
 
     exit_code: int
     output: str
+    sent: datetime | None = field(default=None, compare=False)
 
 
 class Hosts(Protocol):

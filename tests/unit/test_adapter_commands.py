@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,14 @@ def test_a_command_runs_on_the_host_and_its_output_and_exit_code_come_back(
 ) -> None:
     fits: Commands = commands
     assert fits.run("cp1", ("sh", "-c", "echo out; echo err >&2; exit 3")) == CommandOutcome(3, "out\nerr")
+
+
+def test_when_it_was_sent_is_told_and_that_is_after_the_login(commands: SiteCommands) -> None:
+    before = datetime.now(UTC)
+    there = datetime.fromtimestamp(float(commands.run("cp1", ("date", "+%s.%N")).output), UTC)
+    sent = commands.run("cp1", ("true",)).sent
+    assert sent is not None
+    assert before < there < sent <= datetime.now(UTC)
 
 
 def test_no_argument_is_ever_read_by_the_far_shell(server: SshServer, commands: SiteCommands) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -76,7 +76,8 @@ def test_it_is_open_only_where_the_true_times_are_close_and_closed_only_where_th
 class Dates:
     """Hosts whose clocks are off by so many seconds; a word in place of a number is what ``date`` printed."""
 
-    def __init__(self, **hosts: object) -> None:
+    def __init__(self, hosts: Mapping[str, object], sent: datetime | None = None) -> None:
+        self.sent = sent
         self.hosts = hosts
 
     def run(self, host: str, argv: Sequence[str], within: timedelta | None = None) -> CommandOutcome:
@@ -88,13 +89,13 @@ class Dates:
         if isinstance(said, str):
             return CommandOutcome(1, said)
         assert isinstance(said, int | float)
-        return CommandOutcome(0, f"motd\n{NOON.timestamp() + 2 + said:.9f}\n")
+        return CommandOutcome(0, f"motd\n{NOON.timestamp() + 2 + said:.9f}\n", self.sent)
 
 
 def gathered(**hosts: object) -> dict[str, SkewFacts]:
     """Each host is asked at noon and answers four seconds later."""
     small = site((1, 1), workers=0)
-    world: World = replace(running(small)[1], commands=Dates(**hosts))
+    world: World = replace(running(small)[1], commands=Dates(hosts))
     found: dict[str, SkewFacts] = {}
     for node in small.nodes:
         ticks = iter((NOON, NOON + timedelta(seconds=4)))
@@ -108,6 +109,15 @@ def test_a_hosts_time_is_compared_with_the_middle_of_asking_and_known_to_half_of
     found = gathered(r1n1=0.0, r2n1=-3.5)
     assert found["r1n1"] == skew("r1n1", 0, error=2)
     assert found["r2n1"] == skew("r2n1", -3.5, error=2)
+
+
+def test_a_slow_login_is_no_part_of_asking() -> None:
+    """It is known when the command was sent: a second before the answer, although the login took three."""
+    small = site((1, 1), workers=0)
+    world: World = replace(running(small)[1], commands=Dates({"r1n1": 1.5}, sent=NOON + timedelta(seconds=3)))
+    ticks = iter((NOON, NOON + timedelta(seconds=4)))
+    found = skews(Run("run-1", world, today=lambda: next(ticks)), "r1n1")
+    assert found == (skew("r1n1", 0, error=0.5),)
 
 
 def test_a_host_that_tells_no_time_is_unknown_with_its_words() -> None:
