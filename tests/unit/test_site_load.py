@@ -118,6 +118,13 @@ def test_the_nearest_word_about_ssh_wins(tmp_path: Path) -> None:
     assert site.node("n1").ssh.key_file == Path.home() / ".ssh/id_ed25519"
 
 
+def test_how_long_a_login_may_take_is_the_sites_word(tmp_path: Path) -> None:
+    usual = load_site(written(tmp_path, SMALLEST)).node("n1").ssh.timeout
+    assert usual == timedelta(seconds=5)
+    slow = load_site(written(tmp_path, f"ssh: {{timeout: 60s}}\n{SMALLEST}"))
+    assert {node.ssh.timeout for node in slow.nodes} == {timedelta(seconds=60)}
+
+
 def test_variables_and_homes_in_paths_are_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RACKROLL_KEYS", "/keys")
     monkeypatch.setenv("HOME", "/home/somebody")
