@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-from pathlib import Path
 
 from aiohttp import web
 
@@ -34,7 +33,7 @@ class Endpoint:
         self._tls.load_cert_chain(serving.certificate, serving.key)
         self._runner: web.AppRunner | None = None
 
-    async def start(self, namespace: str | Path, address: str) -> None:
+    async def start(self, namespace: str | None, address: str) -> None:
         app = web.Application()
         app.router.add_route("*", "/exec/{namespace}/{pod}/{container}", self._execute)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)

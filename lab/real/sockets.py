@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 from lab import netns
 
@@ -11,8 +10,8 @@ _IP_FREEBIND = 15
 """Linux: bind to an address that is not there yet. A pod's address comes a moment after the pod."""
 
 
-def listen(namespace: str | Path, address: str, port: int) -> socket.socket:
-    """Raises OSError when the port is taken in that namespace."""
+def listen(namespace: str | None, address: str, port: int) -> socket.socket:
+    """In our own namespace for None. Raises OSError when the port is taken there."""
 
     def make() -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -22,4 +21,4 @@ def listen(namespace: str | Path, address: str, port: int) -> socket.socket:
         sock.listen(64)
         return sock
 
-    return netns.within(namespace, make)
+    return make() if namespace is None else netns.within(namespace, make)

@@ -32,7 +32,6 @@ from rollout.site.load import load_site
 
 _log = logging.getLogger("lab.vm.agent")
 HOME = Path("/run/rackroll-agent")
-_OWN_NETWORK = Path("/proc/self/ns/net")
 _AGAIN = 1.0
 _LATER = (POOLS, PEERS, ADVERTISEMENTS, PROFILES, STATUSES)
 
@@ -75,7 +74,7 @@ async def serve(settled: Settled, stop: asyncio.Event) -> None:
     await mirror.follow((*FOLLOWED, EVENTS))
     mirror.follow_later(_LATER)
     endpoint = _endpoint(mirror, node)
-    await endpoint.start(_OWN_NETWORK, settled.given.nodes[node])
+    await endpoint.start(None, settled.given.nodes[node])
     running = await agents.start(mirror, site, HOME, only=node)
     _log.info("serving %s", node)
     try:

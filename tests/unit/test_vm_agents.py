@@ -81,7 +81,7 @@ async def kubelet(site: Site, folder: Path) -> AsyncIterator[Door]:
     store.runtimes.register("r1n1", Runtime(said, written))
     serving = certificates(folder).serving("kubelet-test", ["r1n1"], [ADDRESS])
     served = Endpoint(cast(Mirror, store), "r1n1", serving, str(certificates(folder).authority.certificate))
-    await served.start(Path("/proc/self/ns/net"), ADDRESS)
+    await served.start(None, ADDRESS)
     node = replace(site.nodes[0], ssh=replace(site.nodes[0].ssh, address=ADDRESS))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=nodes._tls(folder))) as session:
         try:
