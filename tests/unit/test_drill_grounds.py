@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
-from rollout.cli.drill.command import FAULTS, drill
+from rollout.cli.drill.command import FAULTS, MESHES, drill
 from rollout.cli.drill.ground import Ground, machines
 from rollout.cli.drill.menu import faults
-from rollout.cli.drill.site import drill_site
+from rollout.cli.drill.site import APPS, drill_site
+from rollout.cli.drill.stage import _paced
 from rollout.errors import RackrollError
 from rollout.model.site import MeshKind
 
@@ -23,6 +25,14 @@ def test_a_drill_on_machines_says_what_its_figures_are_of() -> None:
     assert "virtual machines" in machines().label
     assert f"{machines().pairs['LAB_RATE']} handshakes a second and pair" in machines().label
     assert "embedded" in Ground().label
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_the_pairs_of_every_mesh_can_be_told_their_pace(mesh: str) -> None:
+    documents = [each for each in yaml.safe_load_all((APPS / f"pairs-{mesh}.yaml").read_text()) if each]
+    (paced,) = [_paced(each, {"LAB_RATE": "7"}) for each in documents if each["kind"] == "Deployment"]
+    for container in paced["spec"]["template"]["spec"]["containers"]:
+        assert {"name": "LAB_RATE", "value": "7"} in container["env"]
 
 
 def test_on_machines_the_faults_are_those_that_need_no_reach_into_the_node_from_outside() -> None:

@@ -169,7 +169,8 @@ def _paced(document: dict[str, Any], environment: Mapping[str, str]) -> dict[str
     if document["kind"] != "Deployment" or document["metadata"]["namespace"] != PAIRS:
         return document
     for container in document["spec"]["template"]["spec"]["containers"]:
-        container["env"] = [*container["env"], *({"name": n, "value": v} for n, v in environment.items())]
+        own = container.get("env") or ()
+        container["env"] = [*own, *({"name": n, "value": v} for n, v in environment.items())]
     return document
 
 
