@@ -1,5 +1,8 @@
 """Node lifecycle: taints that follow cordon and readiness, and nodes whose Lease ran out become NotReady.
 
+A Lease runs out by this controller's clock, from the moment at which it saw it renewed: a kubelet whose own clock is
+wrong is alive all the same. (Upstream's does so too, but takes a renewal only for one if its time is later.)
+
 The pods of such a node turn unready, so that their endpoints go; they are not evicted (the real
 controller would do that after five minutes).
 """
@@ -7,7 +10,7 @@ controller would do that after five minutes).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lab.kube.collection import Event
 from lab.kube.controllers.loop import Key, ToKeys, own_key
@@ -19,7 +22,6 @@ from lab.kube.objects import (
     lookup,
     name_of,
     namespace_of,
-    parse_time,
     spec_of,
     status_of,
     timestamp,
@@ -38,6 +40,7 @@ class Nodes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._watched: set[str] = set()
+        self._renewed: dict[str, datetime] = {}
 
     @property
     def watches(self) -> Mapping[Resource, ToKeys]:
@@ -45,8 +48,12 @@ class Nodes:
 
     def _leased(self, event: Event) -> Iterable[Key]:
         """A new Lease starts the watch over its node; renewals are looked at when the old one would end."""
-        if namespace_of(event.object) == LEASE_NAMESPACE and name_of(event.object) not in self._watched:
-            yield ("", name_of(event.object))
+        name = name_of(event.object)
+        if namespace_of(event.object) != LEASE_NAMESPACE:
+            return
+        self._renewed[name] = self._store.clock.now()
+        if name not in self._watched:
+            yield ("", name)
 
     def reconcile(self, key: Key) -> float | None:
         node = self._store.get(NODES, None, key[1])
@@ -70,10 +77,10 @@ class Nodes:
     def _left(self, name: str) -> float | None:
         """Seconds until the Lease runs out, None without one."""
         lease = self._store.get(LEASES, LEASE_NAMESPACE, name)
-        renewed = lookup(lease, "spec", "renewTime")
-        if not renewed:
+        renewed = self._renewed.get(name)
+        if renewed is None or not lookup(lease, "spec", "renewTime"):
             return None
-        end = parse_time(renewed) + timedelta(seconds=LEASE_SECONDS)
+        end = renewed + timedelta(seconds=LEASE_SECONDS)
         return (end - self._store.clock.now()).total_seconds()
 
     def _lost(self, node: Obj) -> Obj:

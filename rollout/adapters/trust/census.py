@@ -26,6 +26,8 @@ from rollout.errors import Unreachable
 from rollout.model.trust import Socket
 
 TIMEOUT = 3.0
+"""Seconds for each part of a handshake, or as long as a login may take on this site, whichever is longer."""
+
 PATIENCE = 1.0
 """Seconds after a handshake in which an alert about our canary must have come: TLS 1.3 servers judge it last."""
 
@@ -60,6 +62,7 @@ class Census:
     racks: Mapping[str, str]
     socket: Socket
     dns: Callable[[Member], str]
+    timeout: float = TIMEOUT
 
     def take(
         self,
@@ -87,10 +90,11 @@ class Census:
             "targets": [self._target(member) for member in members],
             "canaries": [_told(canary) for canary in canaries],
             "stranger": _told(stranger),
-            "timeout": TIMEOUT,
+            "timeout": self.timeout,
             "patience": PATIENCE,
         }
-        budget = 10 + (TIMEOUT + PATIENCE) * (len(members) * (len(canaries) + 1) // AT_ONCE + 1)
+        each = self.timeout + max(PATIENCE, census_script.SLOWER * self.timeout)
+        budget = 10 + each * (len(members) * (len(canaries) + 1) // AT_ONCE + 1)
         try:
             if node not in self.racks:
                 raise Unreachable("the site has no such node", where=f"node {node}")

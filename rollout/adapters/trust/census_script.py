@@ -12,10 +12,14 @@ import os
 import socket
 import ssl
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 AT_ONCE = 16
+SLOWER = 5.0
+"""How many times the handshake's own time an alert may take: who is slow to shake hands is slow to refuse."""
+
 REFUSED = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")
 """Alerts that say no to who signed a certificate: rustls, BoringSSL, Go and OpenSSL send one of these. Any other alert
 (expired, access denied, no such protocol) says nothing about a root."""
@@ -41,9 +45,11 @@ def _shake(
         shown = target["sni"] or None
         with context.wrap_socket(plain, server_hostname=shown, do_handshake_on_connect=False) as tls:
             try:
+                began = time.monotonic()
                 tls.do_handshake()
+                took = time.monotonic() - began
                 found["leaf"] = base64.b64encode(tls.getpeercert(binary_form=True) or b"").decode()
-                return _silence(tls, asked["patience"], found)
+                return _silence(tls, max(asked["patience"], SLOWER * took), found)
             except ssl.SSLError as error:
                 if str(error.reason).endswith(REFUSED):
                     return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pki.rotation.sighting import Party
@@ -50,9 +50,10 @@ class Proxies:
         told = {(p.namespace, p.name): p for p in shaken if _answered(p) or p.held_by or not self.envoys}
         if self.envoys:
             envoy = Envoy(api, self.census.racks)
+            why = {(party.namespace, party.name): party.silent for party in shaken}
             for name in names.keys() - told.keys():
                 party = envoy.party(names[name], issuers)
-                told |= {name: party} if party else {}
+                told |= {name: _both(party, why.get(name, ""))} if party else {}
         return tuple(told[name] for name in sorted(told))
 
     def renew(self, party: Party) -> bool:
@@ -63,6 +64,13 @@ class Proxies:
             if each.component == party.held_by and not each.terminating:
                 self.cluster.delete_pod(each.namespace, each.pod)
         return True
+
+
+def _both(party: Party, handshake: str) -> Party:
+    """Who answers neither a handshake nor its Envoy's question is silent for both reasons."""
+    return (
+        replace(party, silent="; ".join(filter(None, (handshake, party.silent)))) if party.silent else party
+    )
 
 
 def _answered(party: Party) -> bool:

@@ -11,7 +11,7 @@ from roles.handover import TrustedRole
 from rollout.adapters.kube.api import KubeApi, connect
 from rollout.adapters.kube.cluster import KubeCluster
 from rollout.adapters.pki import pki_home
-from rollout.adapters.trust.census import Census
+from rollout.adapters.trust.census import TIMEOUT, Census
 from rollout.adapters.trust.connect_ca import ServerCa
 from rollout.adapters.trust.consul import ConsulTrust
 from rollout.adapters.trust.home import MeshKeys, spoken
@@ -50,7 +50,8 @@ def _trust(
 ) -> MeshTrust:
     api = _once(partial(connect, site.kubernetes))
     racks = {node.name: node.rack for node in site.nodes}
-    census = Census(vantage, racks, way.socket, partial(_name, mesh))
+    timeout = max(TIMEOUT, *(node.ssh.timeout.total_seconds() for node in site.nodes))
+    census = Census(vantage, racks, way.socket, partial(_name, mesh), timeout)
     proxies = Proxies(site, roles, mesh, api, cluster, census, envoys=mesh.kind is MeshKind.ISTIO)
     keys = MeshKeys(mesh.name, pki_home(mesh))
     role = roles[mesh.name]
