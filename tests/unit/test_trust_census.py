@@ -33,6 +33,7 @@ from tests.unit.tls_servers import (
     HOST,
     Manner,
     closed_port,
+    dawdles,
     denies,
     hangs,
     hangs_up,
@@ -99,7 +100,7 @@ def look(
 
 
 def _taken(keys: MeshKeys, here: Here, *ports: int) -> tuple[Party, ...]:
-    census = Census(here, {"n1": "r1"}, Socket(0, ("istio",)), lambda _: "web")
+    census = Census(here, {"n1": "r1"}, Socket(0, ("istio",)), lambda _: "web", module.TIMEOUT)
     members = [Member(f"web-{i}", "shop", "n1", HOST, port, "web", "proxy") for i, port in enumerate(ports)]
     return census.take(members, keys.canaries(), keys.stranger(), keys.issuers())
 
@@ -112,6 +113,11 @@ def test_a_server_accepts_the_canaries_of_what_it_trusts_and_no_other(
     found = look(keys, tmp_path, trusts, manner)
     assert found.trusts == frozenset(anchor(keys, number) for number in trusts)
     assert (found.rack, found.silent) == ("r1", "")
+
+
+def test_who_is_slow_to_shake_hands_is_given_longer_to_refuse(keys: MeshKeys, tmp_path: Path) -> None:
+    found = look(keys, tmp_path, (2,), dawdles)
+    assert (found.trusts, found.silent) == (frozenset({anchor(keys, 2)}), "")
 
 
 @pytest.mark.parametrize(("serves", "issuer"), [(1, 2), (2, 1)])

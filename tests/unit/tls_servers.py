@@ -56,6 +56,26 @@ def hangs(plain: socket.socket, context: ssl.SSLContext, over: Event) -> None:
     plain.close()
 
 
+def dawdles(plain: socket.socket, context: ssl.SSLContext, over: Event) -> None:
+    """Slow to say hello, and three times as slow to judge the client's certificate; but it does."""
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(into, out, server_side=True)
+    for pause in (0.3, 0.9):
+        into.write(plain.recv(16_384))
+        over.wait(pause)
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            plain.sendall(out.read())
+            plain.close()
+            return
+        plain.sendall(out.read())
+    over.wait()
+    plain.close()
+
+
 def denies(plain: socket.socket, context: ssl.SSLContext, over: Event) -> None:
     """Answers every client with an alert that has nothing to do with who signed its certificate."""
     del context, over
