@@ -5,19 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rollout.cli.drill.faults import SkewedClock, run_script
+from rollout.cli.drill.rotation import Watch, carry_out
 from rollout.cli.drill.stage import DrillStage
+from rollout.engine.outcome import RunOutcome
+from rollout.model.plan import Plan
 
 
 @dataclass(slots=True)
 class WrongClock(SkewedClock):
-    """The last node's own clock is ten minutes behind while its chronyd runs; its handshakes fail, and no others do.
+    """The last node's own clock falls ten minutes behind while its chronyd runs; its handshakes fail, and no others do.
 
+    It does so once the plan is made and signed: planning would refuse already, for that node takes no fresh certificate.
     Nothing may begin until chrony has put it right. The rotation then has to pass with that node in it.
     """
 
     def before(self, stage: DrillStage) -> None:
         self.victim = stage.site.nodes[-1].name
+
+    def run(self, stage: DrillStage, plan: Plan, watch: Watch) -> RunOutcome | None:
         run_script(stage, self.victim, _TEN_MINUTES_BEHIND)
+        return carry_out(stage, plan, watch)
 
     def mend(self, stage: DrillStage) -> None:
         run_script(stage, self.victim, _STEP)
