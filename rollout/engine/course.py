@@ -121,7 +121,10 @@ def _require_start(trust: MeshTrust, seen: Sighting, before: Signer, after: Sign
     objections = bundle_is(seen, wanted)
     if objections:
         text = "; ".join(str(each) for each in objections[:4])
-        fix = "see `rackroll pki census`; a rotation starts when every verifier trusts one and the same root"
+        fix = (
+            "see `rackroll pki census`, and `rackroll check PKI-CLOCK`: a node whose clock is behind refuses what is "
+            "fresh; a rotation starts when every verifier trusts one and the same root"
+        )
         raise refuse("PLAN-TRUST-02", text, fix=fix)
     stray = [p for p in seen.parties if p.leaf is not None and p.leaf.by != trust.authority(before)]
     if stray:

@@ -15,7 +15,7 @@ from rollout.model.plan import Plan
 class WrongClock(SkewedClock):
     """The last node's own clock falls ten minutes behind while its chronyd runs; its handshakes fail, and no others do.
 
-    It does so once the plan is made and signed: planning would refuse already, for that node takes no fresh certificate.
+    It does so once the plan is made and signed: planning would refuse already, for that node takes no fresh leaf.
     Nothing may begin until chrony has put it right. The rotation then has to pass with that node in it.
     """
 
