@@ -16,7 +16,7 @@ from lab.mesh.records import Outcome
 
 _BIND_WITHOUT_PORT = 24  # IP_BIND_ADDRESS_NO_PORT: the port is chosen on connect, so one may serve many peers
 _ASK, _ANSWER = b"o", b"k"
-_IDLE = 5.0
+_IDLE = 30.0
 _DRAIN = 0.3
 _EXPIRED, _NOT_YET = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID (OpenSSL x509_vfy.h)
 _UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EINVAL, errno.EADDRNOTAVAIL)

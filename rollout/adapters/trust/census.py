@@ -93,7 +93,7 @@ class Census:
             "timeout": self.timeout,
             "patience": PATIENCE,
         }
-        each = self.timeout + max(PATIENCE, census_script.SLOWER * self.timeout)
+        each = self.timeout + max(PATIENCE, census_script.LONGEST)
         budget = 10 + each * (len(members) * (len(canaries) + 1) // AT_ONCE + 1)
         try:
             if node not in self.racks:

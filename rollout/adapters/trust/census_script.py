@@ -17,8 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 AT_ONCE = 16
-SLOWER = 5.0
-"""How many times the handshake's own time an alert may take: who is slow to shake hands is slow to refuse."""
+SLOWER, LONGEST = 5.0, 3.0
+"""How many times the handshake's own time an alert may take: who is slow to shake hands is slow to refuse. But three
+seconds at most: a server that hangs up on whoever says nothing would say neither yes nor no."""
 
 REFUSED = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN")
 """Alerts that say no to who signed a certificate: rustls, BoringSSL, Go and OpenSSL send one of these. Any other alert
@@ -49,7 +50,7 @@ def _shake(
                 tls.do_handshake()
                 took = time.monotonic() - began
                 found["leaf"] = base64.b64encode(tls.getpeercert(binary_form=True) or b"").decode()
-                return _silence(tls, max(asked["patience"], SLOWER * took), found)
+                return _silence(tls, max(asked["patience"], min(SLOWER * took, LONGEST)), found)
             except ssl.SSLError as error:
                 if str(error.reason).endswith(REFUSED):
                     return False
