@@ -64,7 +64,12 @@ def _loopback(ctx: click.Context, option: click.Parameter, value: str) -> str:
     help="So many, each on a fresh lab; the worst is shown.",
 )
 @click.option("--keep", is_flag=True, help="Leave the lab up, to look around; the next drill removes it.")
-@click.option("--again", is_flag=True, help="On the lab that --keep has left, from the root that it has now.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="On the lab that --keep --no-naive has left, from the root that it has now; the control leaves a rotation "
+    "half done, which would be taken to its end first.",
+)
 @click.option(
     "--name",
     callback=_name,
