@@ -1,6 +1,6 @@
 """How often the lab looks at things: as often as this machine's kernel bears, more rarely in a machine that says so.
 
-An emulated processor pays a hundred times for a look. ``LAB_SLOWNESS`` in the environment of an agent and of its pods'
+An emulated processor pays many times for a look. ``LAB_SLOWNESS`` in the environment of an agent and of its pods'
 processes makes every pause between two looks so many times as long; what a look finds is the same.
 """
 

@@ -37,7 +37,7 @@ from rollout.site.load import load_site
 Progress = Callable[[str], None]
 _BOX_WITHIN = timedelta(minutes=40)
 EMULATED = 5.0
-"""How many times as rarely an emulated machine's agent looks at things: it idles at a tenth of a processor then."""
+"""How many times as rarely an emulated machine's agent looks at things: at 1 it took a quarter of its processor."""
 
 
 def default_folder() -> Path:

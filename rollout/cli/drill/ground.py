@@ -56,7 +56,7 @@ class Ground:
 class Machines(Ground):
     """vagrant/topology.yaml, which has one name and one loopback range: one such lab at a time.
 
-    On an emulated processor a TLS handshake takes a hundred times as long: with one a second and pair nothing else got
+    On an emulated processor a TLS handshake took up to a second: with one a second and pair nothing else got
     through, not even a login. What a starved machine answers late is late, not failed.
     """
 
