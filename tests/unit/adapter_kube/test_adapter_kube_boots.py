@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,30 +13,15 @@ from lab.kube.resource import NODES
 from lab.node.machine import Machine
 from lab.node.nodeobject import heartbeat
 from rollout.adapters.kube.cluster import KubeCluster
-from rollout.cli.world import roles_of
 from rollout.errors import StepFailed
 from rollout.model.observed import NodeBoot
-from rollout.site.load import load_site
 from tests.unit.kube_world import World
-from tests.unit.kubeapi import FakeApi, fake_api, status
+from tests.unit.kubeapi import FakeApi, status
 
-LAB = Path(__file__).resolve().parents[2] / "inventory" / "lab"
 NODE = "GET /api/v1/nodes/r1n1"
 PODS = "GET /api/v1/pods"
 BOOT = "2b1c7a4e-0f5d-4c0e-9a53-5f0c8d3f9b11"
 BEAT, SINCE = "2026-11-23T10:05:00Z", "2026-11-23T10:00:00Z"
-
-
-@pytest.fixture
-def api() -> Iterator[FakeApi]:
-    with fake_api() as api:
-        yield api
-
-
-@pytest.fixture
-def cluster(api: FakeApi, tmp_path: Path) -> KubeCluster:
-    site = replace(load_site(LAB), kubernetes=api.kubernetes(tmp_path))
-    return KubeCluster(site, roles_of(site))
 
 
 def ready(value: str = "True") -> dict[str, str]:

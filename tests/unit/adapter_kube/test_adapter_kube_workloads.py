@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +25,15 @@ from rollout.model.site import Site
 from rollout.model.workload import Budget, PodState, Requirement, Selector
 from rollout.site.load import load_site
 from tests.unit.kube_world import World, workload
-from tests.unit.kubeapi import FakeApi, fake_api, status
+from tests.unit.kubeapi import FakeApi, status
 
-LAB = Path(__file__).resolve().parents[2] / "inventory" / "lab"
+LAB = Path(__file__).resolve().parents[3] / "inventory" / "lab"
 PODS = "GET /api/v1/pods"
 PDBS = "GET /apis/policy/v1/poddisruptionbudgets"
 
 
 @pytest.fixture
-def api() -> Iterator[FakeApi]:
-    with fake_api() as api:
-        yield api
-
-
-@pytest.fixture
-def workloads(api: FakeApi, tmp_path: Path) -> KubeWorkloads:
-    site: Site = replace(load_site(LAB), kubernetes=api.kubernetes(tmp_path))
+def workloads(site: Site) -> KubeWorkloads:
     return KubeWorkloads(site, roles_of(site))
 
 
