@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rollout.model.mesh import Mesh
 from rollout.model.observed import AgentState, ChartState, NodeState, Observed, ProxyState, RibEntry
 from rollout.model.role import SubjectRole
-from rollout.model.site import Mesh, Node, Rack, Site
+from rollout.model.site import Node, Rack, Site
 
 KUBERNETES = "v1.35.4"
 BEFORE = "1.30.3"

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rollout.model.mesh import ChartSource, Mesh
 from rollout.model.observed import ChartState
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
-from rollout.model.site import ChartSource, Mesh
 from rollout.model.trust import TrustWay
 
 NOT_INSTALLED = frozenset({"pending-install", "uninstalling", "uninstalled"})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rollout.model.mesh import Mesh
 from rollout.model.policy import ReleasePin
 from rollout.model.recipe import NoRecipe
-from rollout.model.site import Mesh
 
 
 def pin_of(mesh: Mesh, version: str) -> ReleasePin:

@@ -14,7 +14,8 @@ from lab.host.enter import bounding_set
 from lab.load.tally import LoadCount
 from lab.state import read_state
 from rollout.errors import StepFailed
-from rollout.model.site import Gateway, ProbePoint, Site
+from rollout.model.mesh import Gateway
+from rollout.model.site import ProbePoint, Site
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,8 @@ import yaml
 
 from lab.control import tools
 from rollout.errors import RackrollError
-from rollout.model.site import ChartSourceKind, Site
+from rollout.model.mesh import ChartSourceKind
+from rollout.model.site import Site
 
 _STAND_IN = "rackroll.io/stand-in"
 

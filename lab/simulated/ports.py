@@ -9,8 +9,9 @@ from lab.simulated.fabric import SimulatedFabric
 from roles.tor.intent import intended
 from roles.tor.merge import merged
 from rollout.engine.ports import HostOutcome, PeerState, SwitchChange
+from rollout.model.mesh import Gateway
 from rollout.model.observed import ProbeResult
-from rollout.model.site import Address, Gateway, Node, Site, Switch
+from rollout.model.site import Address, Node, Site, Switch
 
 SAMPLE_S = 0.005
 _FRAME = ("", "!", "exit", "end", "frr version simulated")

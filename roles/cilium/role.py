@@ -15,6 +15,7 @@ import json
 
 from roles.charted import Charted, goes_down, merged, on_top, unknown_chart
 from roles.cilium.values import RELEASE_LABEL, cilium_values, preflight_values
+from rollout.model.mesh import Mesh
 from rollout.model.recipe import (
     ChartsStage,
     CleanupStage,
@@ -25,7 +26,7 @@ from rollout.model.recipe import (
     ReplaceNodeAgents,
 )
 from rollout.model.role import AgentKind, ChartStep, Json
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 
 CHART = "cilium"
 PREFLIGHT = "cilium-preflight"

@@ -14,6 +14,7 @@ from roles.charted import Charted, goes_down, on_top, unknown_chart
 from roles.consul.trust import way
 from roles.consul.values import NAME, api_gateway, consul_values
 from roles.pins import carried_by, pin_of
+from rollout.model.mesh import Mesh
 from rollout.model.recipe import (
     ChartsStage,
     CommandStage,
@@ -25,7 +26,7 @@ from rollout.model.recipe import (
     ServersStage,
 )
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 from rollout.model.trust import TrustWay
 
 CHART = "consul"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rollout.model.mesh import Gateway, Mesh
 from rollout.model.policy import ReleasePin
 from rollout.model.role import Json
-from rollout.model.site import Gateway, Mesh, Site
+from rollout.model.site import Site
 
 NAME = "consul"
 """``global.name``: every object is called ``consul-...`` whatever the release is called."""

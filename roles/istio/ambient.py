@@ -15,6 +15,7 @@ from roles.charted import goes_down
 from roles.istio.common import CRDS, ISTIOD, NAMESPACES, Istio, hold, let_go
 from roles.istio.trust import ambient_way
 from roles.istio.values import ambient_istiod_values, cni_values, ztunnel_values
+from rollout.model.mesh import Mesh
 from rollout.model.recipe import (
     ChartsStage,
     NodesStage,
@@ -24,7 +25,7 @@ from rollout.model.recipe import (
     RestartProxies,
 )
 from rollout.model.role import AgentKind, ChartStep, Json
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 from rollout.model.trust import TrustWay
 
 CNI = "istio-cni"

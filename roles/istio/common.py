@@ -5,9 +5,10 @@ from __future__ import annotations
 from roles.charted import Charted, on_top, unknown_chart
 from roles.istio.trust import IstioTrust, sidecar_way
 from roles.istio.values import base_values, gateway_values, istiod_values, pushes_trust
+from rollout.model.mesh import Gateway, Mesh
 from rollout.model.recipe import ChartsStage, NodesStage, Recipe, RecipeStage, RestartProxies
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
-from rollout.model.site import Gateway, Mesh, Site
+from rollout.model.site import Site
 from rollout.model.trust import TrustWay
 
 BASE = "istio-base"

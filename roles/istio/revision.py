@@ -18,10 +18,11 @@ from roles.charted import NOT_INSTALLED, goes_down, newest
 from roles.istio.common import BASE, DATA_PLANE, ISTIOD, NAMESPACES, Istio
 from roles.istio.tag import default_validator, tag_webhook
 from roles.istio.values import istiod_values, revisioned_base_values
+from rollout.model.mesh import Mesh
 from rollout.model.observed import ChartState
 from rollout.model.recipe import ChartsStage, CleanupStage, Recipe
 from rollout.model.role import ChartStep, Json
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 
 TAG = "tag-"
 VALIDATOR = "validator-"

@@ -20,8 +20,9 @@ from roles.istio.common import (
     let_go,
 )
 from roles.istio.revision import RevisionRole
+from rollout.model.mesh import DataPlane, Mesh, Method
 from rollout.model.recipe import ChartsStage, Recipe
-from rollout.model.site import DataPlane, Mesh, Method, Site
+from rollout.model.site import Site
 
 
 class IstioRole(Istio):

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rollout.model.mesh import Mesh
 from rollout.model.role import Json
-from rollout.model.site import Mesh
 
 ROOT_NAMESPACE = "istio-system"
 _INJECTED: Json = {"key": "sidecar.istio.io/inject", "operator": "NotIn", "values": ["false"]}

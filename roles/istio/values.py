@@ -13,8 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 from roles.charted import own_values
+from rollout.model.mesh import Gateway, Mesh
 from rollout.model.role import Json
-from rollout.model.site import Gateway, Mesh, Pacing, Site
+from rollout.model.site import Pacing, Site
 
 IMAGE_HUB = "docker.io/istio"
 """gcr.io/istio-release and registry.istio.io stop serving in December 2026, which would break a rollback.

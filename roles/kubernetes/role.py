@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roles.charted import goes_down
+from rollout.model.mesh import ChartSource, ChartSourceKind
 from rollout.model.observed import ChartState
 from rollout.model.recipe import CommandOnNode, CommandStage, NodesStage, NoRecipe, Recipe
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
-from rollout.model.site import ChartSource, ChartSourceKind, Kubernetes, Site
+from rollout.model.site import Kubernetes, Site
 from rollout.model.trust import TrustWay
 
 NAME = "kubernetes"

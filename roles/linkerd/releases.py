@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 from roles.pins import carried_by, pin_of
+from rollout.model.mesh import Mesh
 from rollout.model.recipe import NoRecipe
-from rollout.model.site import Mesh
 
 _EDGE = re.compile(r"edge-(\d{2})\.(\d{1,2})\.(\d+)\Z", re.ASCII)
 _EDGE_CHART = re.compile(r"20(\d{2})\.(\d{1,2})\.(\d+)\Z", re.ASCII)

@@ -12,9 +12,10 @@ from roles.charted import Charted, goes_down, on_top, unknown_chart
 from roles.linkerd.releases import chart_of, release_in, same_scheme
 from roles.linkerd.trust import LinkerdTrust, way
 from roles.linkerd.values import control_plane_values, crds_values
+from rollout.model.mesh import Mesh
 from rollout.model.recipe import ChartsStage, NodesStage, Recipe, RecipeStage, RestartProxies
 from rollout.model.role import AgentKind, ChartStep, Json, ProxyKind
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 from rollout.model.trust import TrustWay
 
 CRDS = "linkerd-crds"

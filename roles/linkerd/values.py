@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rollout.model.mesh import Mesh
 from rollout.model.role import Json
-from rollout.model.site import Mesh
 
 REPLICAS = 3
 

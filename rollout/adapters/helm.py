@@ -27,8 +27,9 @@ from rollout.adapters.helm_source import stamps_of
 from rollout.adapters.helm_words import Revision, failure, release_state, revision
 from rollout.engine.ports import ChartRequest
 from rollout.errors import PlanRefused, StepFailed
+from rollout.model.mesh import ChartSourceKind
 from rollout.model.observed import ChartState
-from rollout.model.site import ChartSourceKind, Site
+from rollout.model.site import Site
 
 T = TypeVar("T")
 

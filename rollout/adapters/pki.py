@@ -12,8 +12,8 @@ from pki.stores.file import FileStore
 from pki.stores.port import KeyStore
 from pki.stores.token import TokenStore
 from rollout.errors import RackrollError
+from rollout.model.mesh import Mesh
 from rollout.model.pki import MeshPki
-from rollout.model.site import Mesh
 
 
 def pki_of(mesh: Mesh) -> MeshPki:

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives import hashes
 from rollout.adapters import probe_script
 from rollout.adapters.ssh import session, strict_client
 from rollout.errors import StepFailed, Unreachable
+from rollout.model.mesh import Gateway
 from rollout.model.observed import ProbeResult
-from rollout.model.site import Gateway, ProbePoint, Site, SshAccess
+from rollout.model.site import ProbePoint, Site, SshAccess
 from rollout.model.snapshot import Serving, ServingCertificate
 
 SAMPLE_TIMEOUT = 2.0

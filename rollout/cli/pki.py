@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from pki.alerts.due import Watched
     from pki.home import PkiHome
-    from rollout.model.site import Mesh, Site
+    from rollout.model.mesh import Mesh
+    from rollout.model.site import Site
 
 _mesh_option = click.option(
     "--mesh", "name", metavar="NAME", help="One mesh only; else each with a pki section."

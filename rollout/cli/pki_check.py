@@ -17,7 +17,7 @@ from pki.verify.openssl import openssl_refusal
 from pki.verify.reason import Reason, Refusal
 from rollout.adapters.pki import foreign_stores, pki_home, pki_profile
 from rollout.errors import RackrollError
-from rollout.model.site import Mesh
+from rollout.model.mesh import Mesh
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pki.fingerprint import fingerprint
 from pki.home import PkiHome
 from rollout.adapters.pki import pki_of
 from rollout.cli.pki_check import Verdict
-from rollout.model.site import Mesh
+from rollout.model.mesh import Mesh
 
 _MARKS = {State.OK: "✓", State.WARNING: "!", State.TOO_MANY_ROOTS: "!"}
 

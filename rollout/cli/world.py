@@ -6,7 +6,8 @@ import logging
 from typing import assert_never
 
 from rollout.engine.ports import SubjectRole, World
-from rollout.model.site import Mesh, MeshKind, Site
+from rollout.model.mesh import Mesh, MeshKind
+from rollout.model.site import Site
 
 
 def roles_of(site: Site) -> dict[str, SubjectRole]:

@@ -16,9 +16,9 @@ from rollout.engine.gather_pods import images, injection, leaving
 from rollout.engine.join import routed
 from rollout.engine.ports import NoRights, NoWorkloads
 from rollout.errors import RackrollError
+from rollout.model.mesh import Gateway
 from rollout.model.observed import ProbeResult
 from rollout.model.rights import Right
-from rollout.model.site import Gateway
 
 Fact = TypeVar("Fact")
 

@@ -11,8 +11,8 @@ from rollout.engine.aims import Leaving
 from rollout.engine.context import Run
 from rollout.errors import RackrollError
 from rollout.model.image import canonical, tag_version, with_version
+from rollout.model.mesh import DataPlane, Mesh, MeshKind
 from rollout.model.rekey import RenewProxies
-from rollout.model.site import DataPlane, Mesh, MeshKind
 from rollout.model.step import Evict, EvictAll, ReplaceAgents
 from rollout.model.workload import NodeImages, PodState
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from rollout.engine.ports import World
-from rollout.model.site import Address, Gateway, Node, Switch
+from rollout.model.mesh import Gateway
+from rollout.model.site import Address, Node, Switch
 from rollout.rules.n1 import next_hop_nodes
 
 AT_ONCE = 8

@@ -16,13 +16,14 @@ from typing import Protocol
 
 from rollout.engine.trust import MeshTrust
 from rollout.errors import Unreachable
+from rollout.model.mesh import ChartSource, Gateway
 from rollout.model.observed import AgentState, ChartState, NodeBoot, NodeState, ProbeResult, ProxyState
 from rollout.model.policy import AlertSource
 from rollout.model.rights import Right
 from rollout.model.role import ChartStep as ChartStep
 from rollout.model.role import Json as Json
 from rollout.model.role import SubjectRole as SubjectRole
-from rollout.model.site import Address, ChartSource, Gateway, Node, Site, Switch
+from rollout.model.site import Address, Node, Site, Switch
 from rollout.model.snapshot import Serving
 from rollout.model.workload import Budget, NodeImages, PodState
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rollout.model.mesh import ChartSource
 from rollout.model.observed import ChartState
 from rollout.model.recipe import Recipe
-from rollout.model.site import ChartSource
 from rollout.model.trust import TrustWay
 
 Json = Mapping[str, Any]

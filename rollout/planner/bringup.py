@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from rollout.model.mesh import Mesh
 from rollout.model.observed import Observed
 from rollout.model.plan import Plan, PlanKind, Stage, Target, Wave
 from rollout.model.rekey import HandOver
 from rollout.model.role import SubjectRole
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 from rollout.model.step import (
     AwaitControlPlane,
     AwaitGateways,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from rollout.model.mesh import Gateway
 from rollout.model.plan import PlanKind, Wave
-from rollout.model.site import Gateway
 from rollout.model.step import Cordon, DrainGateways, ReplaceAgents, Withdraw
 from rollout.planner.refuse import refuse
 from rollout.planner.request import Request

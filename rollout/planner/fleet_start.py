@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
+from rollout.model.mesh import DataPlane, Mesh, MeshKind
 from rollout.model.observed import Observed
 from rollout.model.proof import Group, Placed, ProvenSubject, ServedGateway, Start, StartRelease
 from rollout.model.role import SubjectRole
-from rollout.model.site import DataPlane, Mesh, MeshKind, Site
+from rollout.model.site import Site
 from rollout.planner.components import KUBERNETES, LEADERS, proxy_of
 from rollout.planner.fleet import Component, Fleet, Installed
 from rollout.planner.holding import Row, holdings

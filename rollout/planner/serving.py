@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rollout.model.mesh import Gateway
 from rollout.model.observed import Observed
-from rollout.model.site import Gateway, Site
+from rollout.model.site import Site
 from rollout.rules.n1 import next_hop_nodes
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from rollout.model.site import DataPlane, Mesh, Site
+from rollout.model.mesh import DataPlane, Mesh
+from rollout.model.site import Site
 from rollout.rules.book import RuleBook
 from rollout.rules.evaluate import (
     RuleVerdict,

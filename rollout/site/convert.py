@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rollout.model import site as model
+from rollout.model.mesh import ChartSource, ChartSourceKind, Gateway, Mesh
 from rollout.model.policy import ReleasePin
 from rollout.site import schema
 from rollout.site.pki import to_pki
@@ -108,12 +109,12 @@ def _kubernetes(section: KubernetesSection, ssh: SshDefaults, folder: Path) -> m
     )
 
 
-def _charts(charts: ChartsSection, folder: Path) -> model.ChartSource:
+def _charts(charts: ChartsSection, folder: Path) -> ChartSource:
     if charts.path is not None:
-        return model.ChartSource(model.ChartSourceKind.PATH, str(resolved(charts.path, folder)))
+        return ChartSource(ChartSourceKind.PATH, str(resolved(charts.path, folder)))
     if charts.oci is not None:
-        return model.ChartSource(model.ChartSourceKind.OCI, charts.oci.rstrip("/"))
-    return model.ChartSource(model.ChartSourceKind.HTTP, (charts.http or "").rstrip("/"))
+        return ChartSource(ChartSourceKind.OCI, charts.oci.rstrip("/"))
+    return ChartSource(ChartSourceKind.HTTP, (charts.http or "").rstrip("/"))
 
 
 def _metallb(section: MetalLbSection, folder: Path) -> model.MetalLb:
@@ -121,8 +122,8 @@ def _metallb(section: MetalLbSection, folder: Path) -> model.MetalLb:
     return model.MetalLb(section.version, section.namespace, charts, section.pools)
 
 
-def _mesh(mesh: MeshSection, folder: Path) -> model.Mesh:
-    return model.Mesh(
+def _mesh(mesh: MeshSection, folder: Path) -> Mesh:
+    return Mesh(
         name=mesh.name,
         kind=mesh.kind,
         version=mesh.version,
@@ -147,8 +148,8 @@ def _release(release: ReleaseSection) -> ReleasePin:
     return ReleasePin(release.version, release.chart, release.data_plane or "")
 
 
-def _gateway(gateway: GatewaySection, mesh: str) -> model.Gateway:
-    return model.Gateway(gateway.name, gateway.namespace, mesh, gateway.pool, gateway.vip, gateway.port)
+def _gateway(gateway: GatewaySection, mesh: str) -> Gateway:
+    return Gateway(gateway.name, gateway.namespace, mesh, gateway.pool, gateway.vip, gateway.port)
 
 
 def _probe(file: schema.SiteFile, folder: Path) -> model.ProbePoint:

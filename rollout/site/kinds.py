@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from rollout.model.site import DataPlane, MeshKind, Method
+from rollout.model.mesh import DataPlane, MeshKind, Method
 from rollout.site.scalars import choice, refusal, shown
 
 

@@ -16,7 +16,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from rollout.model.site import Address, ChartValues, Network, SwitchPlatform
+from rollout.model.mesh import ChartValues
+from rollout.model.site import Address, Network, SwitchPlatform
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)

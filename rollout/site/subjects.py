@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rollout.model.site import DataPlane, Method
+from rollout.model.mesh import DataPlane, Method
 from rollout.site.kinds import Kind, OfDataPlane, OfMethod
 from rollout.site.pki import PkiSection
 from rollout.site.scalars import (

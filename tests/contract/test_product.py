@@ -14,8 +14,9 @@ from rollout.adapters.kube.cluster import KubeCluster
 from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
+from rollout.model.mesh import ChartSource, ChartSourceKind, Gateway
 from rollout.model.role import AgentKind
-from rollout.model.site import ChartSource, ChartSourceKind, Gateway, Site
+from rollout.model.site import Site
 from rollout.site.load import load_site
 from tests.contract.target import Api, Target, eventually
 from tests.contract.test_programs import CHART

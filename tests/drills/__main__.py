@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rollout.cli.drill.command import FAULTS, MESHES
 from rollout.cli.drill.menu import faults
-from rollout.model.site import MeshKind
+from rollout.model.mesh import MeshKind
 from tests.drills.table import Case, Drilled, document
 from tests.lab.drill_command import Drills
 

@@ -32,8 +32,9 @@ from rollout.adapters.kube.api import MERGE, KubeApi, connect
 from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
+from rollout.model.mesh import Gateway
 from rollout.model.role import ChartStep, SubjectRole
-from rollout.model.site import Gateway, Site
+from rollout.model.site import Site
 from rollout.site.load import load_site
 from tests.lab.test_charts import packaged
 

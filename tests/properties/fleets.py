@@ -12,21 +12,12 @@ from hypothesis import strategies as st
 
 from bench.fleet import agents_of, rib_entries
 from rollout.cli.world import roles_of
+from rollout.model.mesh import ChartValues, DataPlane, Gateway, Mesh, MeshKind, Method
 from rollout.model.observed import ChartState, NodeState, Observed, ProxyState
 from rollout.model.plan import Options, Plan
 from rollout.model.policy import ReleasePin
 from rollout.model.role import SubjectRole
-from rollout.model.site import (
-    ChartValues,
-    ControlPlaneHost,
-    DataPlane,
-    Gateway,
-    Kubernetes,
-    Mesh,
-    MeshKind,
-    Method,
-    Site,
-)
+from rollout.model.site import ControlPlaneHost, Kubernetes, Site
 from rollout.planner.request import Request, asked
 from tests.properties import raw
 from tests.unit import sites

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import product
 
-from rollout.model.site import MeshKind
+from rollout.model.mesh import MeshKind
 from rollout.planner.refuse import RuleRefused
 from tests.properties import raw
 from tests.properties.fleets import Case

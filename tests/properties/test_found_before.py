@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rollout.cli.world import roles_of
-from rollout.model.site import DataPlane, MeshKind, Method
+from rollout.model.mesh import DataPlane, MeshKind, Method
 from rollout.model.step import RemoveChart
 from rollout.planner.codec import dump
 from rollout.planner.refuse import RuleRefused

@@ -16,8 +16,9 @@ from typing import Any
 from bench.fleet import Shape, site_text
 from roles.istio.values import IMAGE_HUB, gateway_values
 from rollout.adapters.kube.api import MERGE, KubeApi, Refused, connect
+from rollout.model.mesh import Gateway
 from rollout.model.role import Json
-from rollout.model.site import Gateway, Site
+from rollout.model.site import Site
 from rollout.site.load import load_site
 from tests.real.cluster import RealCluster
 from tests.real.workloads import budget, daemons, deployment, service

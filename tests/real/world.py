@@ -18,8 +18,9 @@ from rollout.adapters.kube.cluster import KubeCluster
 from rollout.adapters.kube.workloads import KubeWorkloads
 from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest, CommandOutcome, PeerState, SwitchChange, World
+from rollout.model.mesh import Gateway
 from rollout.model.observed import ChartState, ProbeResult
-from rollout.model.site import Address, Gateway, Site, Switch
+from rollout.model.site import Address, Site, Switch
 from tests.real.fleet import Fleet
 from tests.real.witness import Witness
 from tests.unit.fake_vitals import vital

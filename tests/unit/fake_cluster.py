@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rollout.engine.ports import Json
+from rollout.model.mesh import Gateway
 from rollout.model.observed import AgentState, NodeBoot, NodeState, ProxyState
-from rollout.model.site import Gateway
 from tests.unit.fake_rack import FakeRack
 
 

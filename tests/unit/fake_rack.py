@@ -14,9 +14,10 @@ from threading import Event
 
 from rollout.cli.world import roles_of
 from rollout.errors import Unreachable
+from rollout.model.mesh import Gateway
 from rollout.model.observed import ChartState, NodeState
 from rollout.model.role import ChartStep, SubjectRole
-from rollout.model.site import Gateway, Node, Site
+from rollout.model.site import Node, Site
 from tests.unit.fake_agents import CARRIES_TRAFFIC, Agents, is_main
 from tests.unit.fake_boots import Boots
 

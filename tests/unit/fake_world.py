@@ -20,9 +20,10 @@ from rollout.engine.ports import (
     World,
 )
 from rollout.errors import StepFailed
+from rollout.model.mesh import Gateway
 from rollout.model.observed import ChartState, ProbeResult
 from rollout.model.role import ChartStep
-from rollout.model.site import Address, Gateway, Node, Site, Switch
+from rollout.model.site import Address, Node, Site, Switch
 from tests.unit.fake_cluster import FakeCluster as FakeCluster
 from tests.unit.fake_rack import BGP as BGP
 from tests.unit.fake_rack import FakeRack as FakeRack

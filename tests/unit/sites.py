@@ -6,17 +6,13 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from rollout.model.mesh import ChartSource, ChartSourceKind, Gateway, Mesh, MeshKind
 from rollout.model.site import (
     BfdTimers,
     Bgp,
-    ChartSource,
-    ChartSourceKind,
     ClockProfile,
-    Gateway,
     KernelProfile,
     Kubernetes,
-    Mesh,
-    MeshKind,
     MetalLb,
     Node,
     Pacing,

@@ -6,17 +6,9 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from rollout.model.mesh import ChartValues, DataPlane, Gateway, Mesh, MeshKind, Method
 from rollout.model.policy import ReleasePin
-from rollout.model.site import (
-    ChartValues,
-    ControlPlaneHost,
-    DataPlane,
-    Gateway,
-    Mesh,
-    MeshKind,
-    Method,
-    Site,
-)
+from rollout.model.site import ControlPlaneHost, Site
 from tests.unit.sites import CHARTS, site, ssh
 
 

@@ -16,8 +16,9 @@ from rollout.adapters.helm import HelmCharts
 from rollout.adapters.helm_program import helm_program
 from rollout.engine.ports import ChartRequest, Charts
 from rollout.errors import StepFailed, Unreachable
+from rollout.model.mesh import ChartSource, ChartSourceKind
 from rollout.model.observed import ChartState
-from rollout.model.site import ChartSource, ChartSourceKind, Kubernetes
+from rollout.model.site import Kubernetes
 from rollout.site.load import load_site
 
 SITE = replace(

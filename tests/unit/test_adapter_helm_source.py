@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rollout.engine.ports import ChartRequest
 from rollout.errors import PlanRefused, StepFailed
-from rollout.model.site import ChartSource, ChartSourceKind
+from rollout.model.mesh import ChartSource, ChartSourceKind
 from rollout.site.versions import ChartVersion, MeshVersion
 from tests.unit.test_adapter_helm import REQUEST, ScriptedHelm, charts, option
 

@@ -21,7 +21,8 @@ from rollout.adapters import probe_script
 from rollout.adapters.probe import _COMMAND, OutsideProbe, OverSsh
 from rollout.engine.ports import Probe
 from rollout.errors import StepFailed, Unreachable
-from rollout.model.site import Gateway, ProbePoint, SshAccess
+from rollout.model.mesh import Gateway
+from rollout.model.site import ProbePoint, SshAccess
 from rollout.site.load import load_site
 from tests.unit.sshd import SshServer, ssh_server
 

@@ -12,7 +12,7 @@ import pytest
 from lab.control.tools import FAMILIES, ToolMissing, charts, find, require
 from lab.real import needs
 from rollout.errors import RackrollError
-from rollout.model.site import ChartSource, ChartSourceKind
+from rollout.model.mesh import ChartSource, ChartSourceKind
 from rollout.site.load import load_site
 
 ROOT = Path(__file__).parents[2]

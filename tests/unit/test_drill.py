@@ -27,7 +27,7 @@ from rollout.cli.drill.table import card, trend
 from rollout.errors import RackrollError
 from rollout.model.event import GatewaysSampled, RunFinished, StepFinished, StepHeld, StepStarted, VipSample
 from rollout.model.gate import Finding, Verdict
-from rollout.model.site import MeshKind
+from rollout.model.mesh import MeshKind
 from tests.unit.trust_scenes import SCENES
 
 WINDOWS = ErrorWindows(0.0, MappingProxyType({"r1": 0.0, "r2": 0.0}), MappingProxyType({}))

@@ -14,7 +14,7 @@ from rollout.cli.drill.menu import faults
 from rollout.cli.drill.site import APPS, drill_site
 from rollout.cli.drill.stage import _paced
 from rollout.errors import RackrollError
-from rollout.model.site import MeshKind
+from rollout.model.mesh import MeshKind
 
 
 def rotate(*words: str) -> Result:

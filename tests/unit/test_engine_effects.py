@@ -15,8 +15,8 @@ from rollout.engine.context import Run
 from rollout.engine.outcome import StepOutcome, Word
 from rollout.engine.ports import World
 from rollout.errors import StepFailed
+from rollout.model.mesh import Gateway
 from rollout.model.observed import ProbeResult
-from rollout.model.site import Gateway
 from rollout.model.step import (
     Advertise,
     ApplyObjects,

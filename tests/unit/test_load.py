@@ -15,7 +15,8 @@ import pytest
 from lab.load.process import RunningLoad, load_argv
 from lab.load.tally import LoadCount
 from rollout.errors import StepFailed
-from rollout.model.site import Gateway, ProbePoint
+from rollout.model.mesh import Gateway
+from rollout.model.site import ProbePoint
 
 Reply = Callable[[socket.socket, int], bool]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Rackroll-Gateway: g\r\n\r\nok"

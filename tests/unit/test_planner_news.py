@@ -8,7 +8,8 @@ from datetime import date
 import pytest
 
 from rollout.engine.observe import observe
-from rollout.model.site import ChartSource, ChartSourceKind, Site
+from rollout.model.mesh import ChartSource, ChartSourceKind
+from rollout.model.site import Site
 from rollout.planner.request import asked
 from rollout.planner.upgrade import plan_upgrade
 from tests.unit.fake_world import roles, running

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from rollout.adapters.probe import OutsideProbe
-from rollout.model.site import Gateway
+from rollout.model.mesh import Gateway
 from tests.unit.sites import site
 
 ENDS = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from rollout.engine.observe import observe
+from rollout.model.mesh import Method
 from rollout.model.observed import AgentState, Observed
 from rollout.model.plan import Stage, Wave
 from rollout.model.proof import Proof
-from rollout.model.site import ControlPlaneHost, Method, Site
+from rollout.model.site import ControlPlaneHost, Site
 from rollout.model.step import (
     Advertise,
     AwaitControlPlane,

@@ -9,6 +9,7 @@ import pytest
 from roles.istio.ambient import AmbientRole
 from roles.istio.revision import RevisionRole
 from roles.istio.role import IstioRole, istio_role
+from rollout.model.mesh import ChartValues
 from rollout.model.observed import ChartState
 from rollout.model.recipe import (
     ChartsStage,
@@ -19,7 +20,7 @@ from rollout.model.recipe import (
     RestartProxies,
 )
 from rollout.model.role import Json, SubjectRole
-from rollout.model.site import ChartValues, Site
+from rollout.model.site import Site
 from tests.unit import subject_sites as sites
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rollout.errors import PlanRefused
-from rollout.model.site import DataPlane, MeshKind, Site
+from rollout.model.mesh import DataPlane, MeshKind
+from rollout.model.site import Site
 from rollout.planner.refuse import require
 from rollout.rules.book import book, rulebook
 from rollout.rules.evaluate import support_verdicts

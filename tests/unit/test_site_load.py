@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from rollout.model.mesh import ChartSourceKind, ChartValues, MeshKind
 from rollout.model.policy import ReleasePin
-from rollout.model.site import ChartSourceKind, ChartValues, MeshKind
 from rollout.site.digest import canonical_json, site_digest
 from rollout.site.jsonschema import json_schema
 from rollout.site.load import load_site

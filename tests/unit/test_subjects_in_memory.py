@@ -12,8 +12,8 @@ from rollout.engine.observe import observe
 from rollout.engine.outcome import Word
 from rollout.engine.ports import World
 from rollout.engine.run import apply
+from rollout.model.mesh import Method
 from rollout.model.plan import Plan
-from rollout.model.site import Method
 from rollout.planner.codec import dump
 from rollout.planner.refuse import RuleRefused
 from rollout.planner.request import asked

@@ -20,9 +20,10 @@ from rollout.adapters.kube.reading import collected, listed, parsed
 from rollout.adapters.kube.resources import Resources
 from rollout.adapters.kube.view import DeploymentView, NodeView, PodView, SliceView, condition
 from rollout.errors import StepFailed
+from rollout.model.mesh import Gateway
 from rollout.model.observed import AgentState, NodeBoot, NodeState, ProxyState
 from rollout.model.role import AgentKind, Json, ProxyKind, SubjectRole
-from rollout.model.site import Gateway, Site
+from rollout.model.site import Site
 
 FIELD_MANAGER = "rackroll"
 _ATTEMPTS = 6  # of a read-and-patch that somebody else's writes get in between

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from rollout.adapters.kube.agents import OVER, is_agent
 from rollout.adapters.kube.images import UNKNOWN, container_image, image_version
 from rollout.adapters.kube.view import PodView, condition
+from rollout.model.mesh import Gateway, Mesh
 from rollout.model.observed import ProxyState
 from rollout.model.role import ProxyKind, SubjectRole
-from rollout.model.site import Gateway, Mesh, Site
+from rollout.model.site import Site
 
 Roles = Mapping[str, SubjectRole]
 

@@ -10,8 +10,9 @@ from rollout.adapters.kube.api import KubeApi
 from rollout.adapters.kube.proxies import proxy_states
 from rollout.adapters.kube.reading import collected
 from rollout.adapters.kube.view import PodView
+from rollout.model.mesh import Mesh
 from rollout.model.role import SubjectRole
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 from rollout.model.trust import Socket, TrustWay
 
 

@@ -13,8 +13,9 @@ from rollout.adapters.trust.census import Census
 from rollout.adapters.trust.envoy import Envoy
 from rollout.adapters.trust.home import MeshKeys
 from rollout.adapters.trust.members import members
+from rollout.model.mesh import Mesh
 from rollout.model.role import SubjectRole
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 
 
 class Parties(Protocol):

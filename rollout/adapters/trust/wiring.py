@@ -20,8 +20,9 @@ from rollout.adapters.trust.objects import KubeTrust
 from rollout.adapters.trust.proxies import Proxies
 from rollout.adapters.trust.vantage import NodeVantage, Vantage
 from rollout.engine.trust import MeshTrust
+from rollout.model.mesh import Mesh, MeshKind
 from rollout.model.role import SubjectRole
-from rollout.model.site import Mesh, MeshKind, Site
+from rollout.model.site import Site
 from rollout.model.trust import TrustWay
 
 

@@ -16,7 +16,7 @@ from rollout.cli.drill.score import DrillScore
 from rollout.cli.drill.site import drill_site
 from rollout.cli.drill.stage import DrillStage, require_done, staged
 from rollout.model.event import Event
-from rollout.model.site import MeshKind
+from rollout.model.mesh import MeshKind
 from rollout.planner.rotate import Course
 
 WARM = 3.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rollout.cli.drill.faults import Fault
     from rollout.cli.drill.ground import Ground
     from rollout.cli.drill.score import DrillScore
-    from rollout.model.site import MeshKind
+    from rollout.model.mesh import MeshKind
 
 LABS = ("embedded", "vm")
 MESHES = ("istio", "linkerd", "consul")
@@ -104,7 +104,7 @@ def rotate(
     Exit code 1 if a handshake failed, a leaf of the old root lives, or the negative control broke nothing.
     """
     from rollout.cli.drill.history import history_file
-    from rollout.model.site import MeshKind
+    from rollout.model.mesh import MeshKind
 
     _require_namespaces()
     kind, ground = MeshKind(mesh), _ground(lab, name, loopback)

@@ -13,8 +13,8 @@ from rollout.cli.drill.stage import DrillStage
 from rollout.engine.outcome import RunOutcome, Word
 from rollout.errors import StepFailed
 from rollout.model.event import Event, StepStarted
+from rollout.model.mesh import MeshKind
 from rollout.model.plan import Plan
-from rollout.model.site import MeshKind
 
 WALKED = frozenset((MeshKind.ISTIO, MeshKind.LINKERD))
 """Meshes whose rotation restarts pods, node by node. Consul's servers do theirs alone, while the run waits."""

@@ -18,7 +18,7 @@ from lab.lifecycle import down
 from lab.registry import only_one
 from rollout.cli.drill.ground import ROOT, Ground
 from rollout.errors import LockHeld, RackrollError, StepFailed
-from rollout.model.site import MeshKind
+from rollout.model.mesh import MeshKind
 
 APPS = ROOT / "lab" / "apps"
 PAIRS = "drill"

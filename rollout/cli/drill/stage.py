@@ -27,8 +27,9 @@ from rollout.engine.run import apply
 from rollout.engine.trust import MeshTrust
 from rollout.errors import StepFailed, Unreachable
 from rollout.model.gate import Verdict
+from rollout.model.mesh import MeshKind
 from rollout.model.rekey import Signer
-from rollout.model.site import MeshKind, Site
+from rollout.model.site import Site
 from rollout.planner.bringup import plan_bringup
 from rollout.planner.request import Request
 from rollout.rules.book import rulebook

@@ -7,8 +7,8 @@ from rollout.engine.join import routed
 from rollout.engine.outcome import Done, Word
 from rollout.engine.ports import ChartRequest
 from rollout.errors import StepFailed
+from rollout.model.mesh import Gateway
 from rollout.model.role import ChartStep, SubjectRole
-from rollout.model.site import Gateway
 from rollout.model.step import ApplyObjects, AwaitControlPlane, AwaitGateways, InstallChart, RemoveChart
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rollout.model.site import MeshKind
+from rollout.model.mesh import MeshKind
 from rollout.site.pki import PkiSection
 from rollout.site.places import home_unknown, resolved, unset_variables
 from rollout.site.problem import FieldPath, Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rollout.model.site import DataPlane, MeshKind, Method
+from rollout.model.mesh import DataPlane, MeshKind, Method
 from rollout.site.problem import FieldPath, Problem
 from rollout.site.rules.walk import meshes, repeated
 from rollout.site.schema import SiteFile

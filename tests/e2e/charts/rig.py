@@ -24,9 +24,10 @@ from rollout.adapters.kube.api import KubeApi, Refused, connect
 from rollout.adapters.kube.cluster import KubeCluster
 from rollout.cli.world import roles_of
 from rollout.engine.ports import ChartRequest
+from rollout.model.mesh import ChartSource, ChartSourceKind
 from rollout.model.observed import ChartState
 from rollout.model.role import ChartStep, SubjectRole
-from rollout.model.site import ChartSource, ChartSourceKind, Kubernetes, Site
+from rollout.model.site import Kubernetes, Site
 from tests.real.cluster import RealCluster, real_cluster
 
 PATIENCE = 90.0  # seconds; nothing is asserted about time

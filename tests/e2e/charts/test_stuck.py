@@ -74,7 +74,7 @@ from pathlib import Path
 from pyhelm3.command import Command
 from rollout.adapters.helm import HelmCharts
 from rollout.engine.ports import ChartRequest
-from rollout.model.site import ChartSource, ChartSourceKind
+from rollout.model.mesh import ChartSource, ChartSourceKind
 from tests.unit.sites import site
 asked = json.load(sys.stdin)
 source = ChartSource(ChartSourceKind.PATH, asked.pop("folder"))

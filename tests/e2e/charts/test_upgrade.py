@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rollout.model.site import DataPlane
+from rollout.model.mesh import DataPlane
 from tests.e2e.charts.rig import ISTIO, METALLB, Object, Rig, image, rig, source, until
 from tests.unit import subject_sites as sites
 

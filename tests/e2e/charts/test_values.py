@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 
 from rollout.errors import StepFailed
-from rollout.model.site import ChartSource, ChartSourceKind, Gateway
+from rollout.model.mesh import ChartSource, ChartSourceKind, Gateway
 from tests.e2e.charts.rig import ISTIO, METALLB, Rig, data, environment, image, rig, source, until
 from tests.unit.sites import site
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rollout.model.site import DataPlane, Method
+from rollout.model.mesh import DataPlane, Method
 from tests.e2e.charts.rig import ISTIO, Object, Rig, data, environment, image, rig
 from tests.unit import subject_sites as sites
 

@@ -34,9 +34,10 @@ from rollout.engine.run import apply, resume
 from rollout.engine.trust import MeshTrust
 from rollout.model.event import Event as RunEvent
 from rollout.model.event import StepFinished, StepStarted
+from rollout.model.mesh import Mesh
 from rollout.model.pki import MeshPki
 from rollout.model.plan import Plan
-from rollout.model.site import Mesh, Site
+from rollout.model.site import Site
 from rollout.model.trust import Socket
 from rollout.planner.digest import observed_digest
 from rollout.planner.request import asked
