@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import pytest
 
@@ -14,111 +12,31 @@ from rollout.checks.facts import Absent, Unknown
 from rollout.engine import check as engine_check
 from rollout.engine import gates
 from rollout.engine.aims import Aims, aims
-from rollout.engine.attempt import attempt
-from rollout.engine.check import check_site, standing, tally
-from rollout.engine.clock import Tempo
+from rollout.engine.check import check_site
 from rollout.engine.context import Run
 from rollout.engine.gather import gather
-from rollout.engine.outcome import Word
-from rollout.engine.ports import CommandOutcome, NoCommands, World
+from rollout.engine.ports import NoCommands
 from rollout.errors import StepFailed, Unreachable
-from rollout.model.gate import Finding, Verdict
-from rollout.model.plan import Options, Plan, PlanKind, Stage, Target, Wave
-from rollout.model.policy import AlertSource, Freeze, Policy
-from rollout.model.proof import Proof
-from rollout.model.site import ControlPlaneHost, Site
+from rollout.model.gate import Verdict
+from rollout.model.policy import AlertSource, Policy
+from rollout.model.site import ControlPlaneHost
 from rollout.model.step import Cordon, Evict, EvictAll, ReplaceAgents, Step
 from rollout.model.workload import Budget, NodeImages, PodState, Selector
-from tests.unit.fake_vitals import TABLE, UNSYNCHRONISED, tracking
-from tests.unit.fake_world import FakeRack, running
+from tests.unit.check_world import (
+    EVICT,
+    NO_PATIENCE,
+    SHUT,
+    Prometheus,
+    Shelf,
+    Spoken,
+    found,
+    plan,
+    pod,
+    world,
+)
+from tests.unit.fake_vitals import UNSYNCHRONISED, tracking
+from tests.unit.fake_world import running
 from tests.unit.sites import site as small_site
-
-SHUT = Policy(freezes=(Freeze(datetime(2000, 1, 1, tzinfo=UTC), datetime(2190, 1, 1, tzinfo=UTC), "always"),))
-NO_PATIENCE = Tempo(gate_patience=timedelta(0), sample_every=None)
-
-
-@dataclass
-class Spoken:
-    """Hosts that answer what a test says; an exception is raised instead."""
-
-    clock: str | Exception = field(default_factory=tracking)
-    table: str | Exception = TABLE
-    code: int = 0
-    asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-
-    def run(self, host: str, argv: Sequence[str], within: timedelta | None = None) -> CommandOutcome:
-        del within
-        self.asked.append((host, tuple(argv)))
-        answer = self.clock if "chronyc" in argv else self.table
-        if isinstance(answer, Exception):
-            raise answer
-        return CommandOutcome(self.code, answer)
-
-
-@dataclass
-class Shelf:
-    """Pods, budgets and images as a test says; counts what is asked."""
-
-    found: tuple[PodState, ...] = ()
-    guards: tuple[Budget, ...] = ()
-    pulled: NodeImages = field(default_factory=lambda: NodeImages(frozenset()))
-    asked: list[str] = field(default_factory=list)
-
-    def pods(self, node: str | None = None) -> tuple[PodState, ...]:
-        self.asked.append(f"pods {node}")
-        return tuple(pod for pod in self.found if node in (None, pod.node))
-
-    def budgets(self) -> tuple[Budget, ...]:
-        self.asked.append("budgets")
-        return self.guards
-
-    def images(self, node: str) -> NodeImages:
-        self.asked.append(f"images {node}")
-        return self.pulled
-
-
-@dataclass
-class Prometheus:
-    firing: tuple[Mapping[str, str], ...] | Exception = ()
-    asked: int = 0
-
-    def series(self, source: AlertSource) -> tuple[Mapping[str, str], ...]:
-        del source
-        self.asked += 1
-        if isinstance(self.firing, Exception):
-            raise self.firing
-        return self.firing
-
-
-def pod(name: str, node: str = "r1n1", version: str | None = "1.30.3", **changes: object) -> PodState:
-    proxy = ("istio", version) if version else None
-    images = (f"istio/proxyv2:{version}-distroless",) if version else ("shop/cart:7",)
-    base = PodState("shop", name, node, {"app": name}, images=images, proxy=proxy)
-    return replace(base, **changes)  # type: ignore[arg-type]
-
-
-def world(policy: Policy | None = None, **ports: object) -> World:
-    site: Site = replace(small_site(), policy=policy or Policy())
-    _, base = running(site)
-    made = {"commands": Spoken(), "workloads": Shelf(), "metrics": Prometheus(), **ports}
-    return replace(base, **made)  # type: ignore[arg-type]
-
-
-def found(id: str, made: World, node: str | None = "r1n1", plan: Plan | None = None) -> Finding:
-    (finding,) = check_site(made, [catalogue()[id]], node, aims(plan) if plan else None)
-    return finding
-
-
-def plan(*steps: Step, before: str = "1.30.3", after: str = "1.31.1", reason: str = "") -> Plan:
-    wave = Wave("1", ("r1",), (Stage("nodes", steps),))
-    target = (Target("istio", before, after),)
-    proof = cast(Proof, None)  # no gate reads it
-    return Plan(
-        "id", PlanKind.UPGRADE, "small", "", "", target, (wave,), proof, options=Options(break_glass=reason)
-    )
-
-
-EVICT = Step("e", Evict("r1n1", "istio", "1.31.1"), node="r1n1")
 
 
 def test_only_what_a_check_needs_is_asked_and_each_only_once() -> None:
@@ -342,75 +260,3 @@ def test_a_plans_break_glass_reaches_its_gates() -> None:
     finding = found("WINDOW-OPEN", made, plan=plan(EVICT, reason="CVE-2026-1"))
     assert finding.verdict is Verdict.OPEN
     assert "CVE-2026-1" in finding.detail
-
-
-def test_a_healthy_site_is_all_open_and_a_plain_check_asks_what_always_has_a_meaning() -> None:
-    findings = check_site(world(), standing())
-    assert [f.detail for f in findings if f.verdict is not Verdict.OPEN] == []
-    assert {f.check for f in findings} == set(catalogue()) - {"GW-ROUTE-GONE", "PKI-CLOCK"}
-    assert tally(findings).exit_code == 0
-
-
-def test_something_wrong_outweighs_something_unknown() -> None:
-    opened, closed = Finding("A", Verdict.OPEN, ""), Finding("B", Verdict.CLOSED, "")
-    unknown = Finding("C", Verdict.INCONCLUSIVE, "")
-    assert tally((opened, unknown)).exit_code == 4
-    assert tally((opened, closed, unknown)).exit_code == 2
-    assert tally(()).exit_code == 0
-
-
-def test_a_step_that_break_glass_let_through_says_so_in_its_outcome() -> None:
-    made = world(SHUT)
-    gated = Step("c", Cordon("r1n1"), ("WINDOW-OPEN", "NODE-FREE"), "r1n1")
-    shut = attempt(Run("run-1", made, tempo=NO_PATIENCE), gated)
-    assert (shut.word, shut.findings[0].check) == (Word.HELD, "WINDOW-OPEN")
-    forced = attempt(Run("run-1", made, tempo=NO_PATIENCE, aims=Aims("CVE-2026-1")), gated)
-    assert forced.word is Word.DONE
-    assert "WINDOW-OPEN closed, but opened by break-glass (CVE-2026-1)" in forced.detail
-
-
-def waited(made: World, *ids: str) -> tuple[Word, float]:
-    """How an attempt behind these gates ends, and for how many seconds it asked."""
-    clock = cast(FakeRack, made.probe.rack)  # type: ignore[attr-defined]
-    began = clock.now()
-    tempo = Tempo(sample_every=None, gate_probes=1)
-    outcome = attempt(Run("run-1", made, clock, tempo, aims=Aims()), Step("c", Cordon("r1n1"), ids, "r1n1"))
-    return outcome.word, clock.now() - began
-
-
-def test_a_budget_that_opens_again_is_waited_for_as_long_as_the_eviction_would_be() -> None:
-    used_up = Budget("shop", "cart", Selector(), 0, 2, 2, 3)
-
-    class Coming(Shelf):
-        def budgets(self) -> tuple[Budget, ...]:
-            self.asked.append("budgets")
-            return (used_up if len(self.asked) < 50 else replace(used_up, allowed=1, healthy=3),)
-
-    word, seconds = waited(world(workloads=Coming((pod("a"),))), "PDB-ALLOWS")
-    assert word is Word.DONE
-    assert 5 < seconds < 60
-    word, seconds = waited(world(workloads=Shelf((pod("a"),), (used_up,))), "PDB-ALLOWS")
-    assert word is Word.HELD
-    assert 59.9 < seconds <= 66, "the site's stepTimeout"
-
-
-def test_what_does_not_end_by_itself_holds_after_the_short_patience() -> None:
-    never = Budget("shop", "db", Selector(), 0, 1, 1, 1)
-    assert 4.9 < waited(world(workloads=Shelf((pod("a"),), (never,))), "PDB-ALLOWS")[1] < 6
-    assert 4.9 < waited(world(SHUT), "WINDOW-OPEN")[1] < 6
-    quiet_but_shut = replace(SHUT, alerts=AlertSource("http://p"))
-    firing = Prometheus(({"alertname": "EtcdDown"},))
-    assert 4.9 < waited(world(quiet_but_shut, metrics=firing), "ALERTS-QUIET", "WINDOW-OPEN")[1] < 6
-
-
-def test_an_alert_that_passes_does_not_end_the_night() -> None:
-    class Passing(Prometheus):
-        def series(self, source: AlertSource) -> tuple[Mapping[str, str], ...]:
-            del source
-            self.asked += 1
-            return ({"alertname": "KubePodNotReady"},) if self.asked < 30 else ()
-
-    word, seconds = waited(world(Policy(alerts=AlertSource("http://p")), metrics=Passing()), "ALERTS-QUIET")
-    assert (word, 5 < seconds < 60) == (Word.DONE, True)
-    silent = world(Policy(alerts=AlertSource("http://p")), metrics=Prometheus(Unreachable("gone")))
-    assert 4.9 < waited(silent, "ALERTS-QUIET")[1] < 6, "silence holds at once"
