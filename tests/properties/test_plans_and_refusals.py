@@ -31,8 +31,10 @@ from rollout.verify.check import check
 from rollout.verify.data import Rules, read_rules
 from rollout.verify.finding import Counterexample
 from tests.properties import raw
-from tests.properties.fleets import Case, cases, maintained, moved
-from tests.properties.oracle import BY_TABLE, OURS, oracle_for
+from tests.properties.fleets import Case
+from tests.properties.oracle import OURS, oracle_for
+from tests.properties.oracle_rows import BY_TABLE
+from tests.properties.wishes import cases, maintained, moved
 
 LONG = os.environ.get("RACKROLL_PROPERTIES") == "long"
 BUDGET = settings(
