@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast, get_type_hints
 
 import pytest
 
-from lab.sitecopy import copy_site
-from rollout.adapters.signatures import REVOKED, SshSigners, message
+from rollout.adapters.signatures import REVOKED
 from rollout.engine.admission import admit
 from rollout.engine.approvals import approval, persons, require_approved, required
 from rollout.engine.journal import MemoryJournal
@@ -21,71 +18,15 @@ from rollout.engine.observe import observe
 from rollout.engine.ports import NoSigners, Signed
 from rollout.engine.run import apply
 from rollout.errors import StepFailed
-from rollout.model.plan import Options, Plan, PlanKind, Signatures, Stage, Wave
+from rollout.model.plan import Plan, PlanKind, Signatures
 from rollout.model.policy import Approval, Policy, Purpose
-from rollout.model.proof import Proof
-from rollout.model.site import Site
-from rollout.model.step import Cordon, Effect, Evict, InstallChart, RunCommand, Step
-from rollout.planner.codec import content_id, dump
+from rollout.model.step import Evict, InstallChart, RunCommand
 from rollout.planner.digest import observed_digest
 from rollout.planner.refuse import RuleRefused
 from rollout.site.digest import site_digest
-from rollout.site.load import load_site
 from tests.unit.fake_world import TEMPO, running
+from tests.unit.signing_desk import ID, TWO, Desk, keygen, plan
 from tests.unit.sites import site as small_site
-from tests.unit.test_cli import ROOT, rackroll
-
-ID = "ab" * 32
-TWO = Policy(approvals=(Approval(Purpose.UPGRADE, 2),))
-
-
-def keygen(*words: str) -> None:
-    subprocess.run(["ssh-keygen", *words], check=True, capture_output=True, timeout=30)
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A site's folder, and the keys that people keep elsewhere."""
-
-    site: Site
-    keys: Path
-
-    @property
-    def signers(self) -> SshSigners:
-        return SshSigners(self.site)
-
-    def key(self, name: str, kind: str = "ed25519") -> Path:
-        path = self.keys / name
-        if not path.exists():
-            keygen("-q", "-t", kind, "-N", "", "-C", name, "-f", str(path))
-        return path
-
-    def allow(self, principal: str, key: Path, options: str = "") -> None:
-        words = key.with_name(f"{key.name}.pub").read_text().split()
-        with self.signers.allowed.open("a") as file:
-            file.write(f"{principal} {options} {words[0]} {words[1]}\n")
-
-    def sign(self, principal: str, key: Path, id: str = ID) -> Path:
-        return self.signers.sign(id, principal, key)
-
-    def drop(self, principal: str, key: Path, namespace: str = "rackroll-plan", of: str = ID) -> None:
-        """As somebody who signed by hand and copied the file here, with no one looking."""
-        done = subprocess.run(
-            ["ssh-keygen", "-Y", "sign", "-f", str(key), "-n", namespace],
-            input=message(of),
-            capture_output=True,
-            check=True,
-            timeout=30,
-        )
-        folder = self.signers.folder(ID)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{principal}.sig").write_bytes(done.stdout)
-
-    def people(self) -> tuple[tuple[str, ...], ...]:
-        return approval(self.signers, self.site.policy, plan()).people
-
-    def rejected(self) -> str:
-        return "; ".join(approval(self.signers, self.site.policy, plan()).rejected)
 
 
 @pytest.fixture
@@ -94,17 +35,6 @@ def desk(tmp_path: Path) -> Desk:
     folder.mkdir()
     keys.mkdir()
     return Desk(replace(small_site(folder=folder), policy=TWO), keys)
-
-
-def plan(
-    kind: PlanKind = PlanKind.UPGRADE, *effects: Effect, asks: tuple[Signatures, ...] = (), glass: str = ""
-) -> Plan:
-    steps = tuple(Step(f"s{n}", effect) for n, effect in enumerate(effects or (Cordon("r1n1"),)))
-    wave = Wave("1", ("r1",), (Stage("s", steps),))
-    proof = cast(Proof, None)  # nobody here reads it
-    return Plan(
-        ID, kind, "small", "", "", (), (wave,), proof, signatures=asks, options=Options(break_glass=glass)
-    )
 
 
 def refused(desk: Desk) -> str:
@@ -351,76 +281,3 @@ def test_apply_starts_only_what_enough_people_have_signed(desk: Desk) -> None:
         desk.allow(name, desk.key(name))
         desk.sign(name, desk.key(name))
     admit(live, made, MemoryJournal(), negative_control=False)
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> tuple[Path, Path, Plan]:
-    """A lab that was never built, with a policy, and a plan for it in a file."""
-    folder = copy_site(ROOT / "inventory" / "lab", tmp_path / "lab", name="copy", loopback="127.87.")
-    file = folder / "site.yaml"
-    file.write_text(file.read_text() + "\npolicy: {approvals: [{for: upgrade, people: 2}]}\n")
-    blank = replace(plan(), site="copy", site_digest=site_digest(load_site(folder)), proof=empty(Proof))
-    made = replace(blank, id=content_id(blank))
-    path = tmp_path / "plan.json"
-    path.write_text(dump(made))
-    return folder, path, made
-
-
-def empty(kind: type[Any]) -> Any:
-    """A value of a dataclass with nothing in it; what is in a proof is no matter of signatures."""
-    hints = get_type_hints(kind)
-    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
-    blank = {name: empty(hints[name]) if is_dataclass(hints[name]) else () for name in needed}
-    return kind(**blank | {name: "" for name in needed if hints[name] is str})
-
-
-def test_approve_signs_and_says_who_is_missing(saved: tuple[Path, Path, Plan], tmp_path: Path) -> None:
-    folder, path, made = saved
-    desk = Desk(load_site(folder), tmp_path)
-    key = desk.key("a")
-    desk.allow("alice@example", key)
-    done = rackroll("approve", str(path), "--as", "alice@example", "--key", str(key), "-i", str(folder))
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    assert "signed by alice@example, 1 missing" in done.stdout
-    assert f"signing plan {made.id[:12]}: upgrade of copy" in done.stderr
-    shown = rackroll("approve", str(path), "-i", str(folder), "-o", "json")
-    assert json.loads(shown.stdout) == {
-        "plan": made.id,
-        "needed": 2,
-        "purposes": ["upgrade"],
-        "people": [["alice@example"]],
-        "missing": 1,
-        "rejected": [],
-    }
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "said"),
-    [
-        (("--as", "alice@example"), 1, "--as and --key go together"),
-        (("--as", "alice@example", "--key", "nowhere"), 1, "there is no key nowhere"),
-        (("--as", "a b", "--key", "nowhere"), 1, "cannot be a signer's name"),
-    ],
-)
-def test_approving_the_wrong_way_says_what_and_what_next(
-    saved: tuple[Path, Path, Plan], words: tuple[str, ...], code: int, said: str
-) -> None:
-    folder, path, _ = saved
-    done = rackroll("approve", str(path), "-i", str(folder), *words)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_an_edited_plan_and_another_site_are_not_signed(
-    saved: tuple[Path, Path, Plan], tmp_path: Path
-) -> None:
-    folder, path, _ = saved
-    done = rackroll("approve", str(path), "-i", "inventory/lab")
-    assert done.returncode == 3
-    assert "PLAN-SITE-01" in done.stderr
-    edited = tmp_path / "edited.json"
-    edited.write_text(path.read_text().replace('"upgrade"', '"bringup"', 1))
-    done = rackroll("approve", str(edited), "-i", str(folder))
-    assert done.returncode == 3
-    assert "PLAN-EDITED-01" in done.stderr
