@@ -29,7 +29,7 @@ def wall_clocks_agree(facts: Facts) -> Answer:
     if last.least - first.most > MAX_SKEW:
         return (
             Verdict.CLOSED,
-            f"{first} and {last}; at most {MAX_SKEW.total_seconds():g} s between two allowed",
+            f"{_words(first, last)}; at most {MAX_SKEW.total_seconds():g} s between any two allowed",
         )
     if silent:
         return Verdict.INCONCLUSIVE, few(silent, "; ")
@@ -59,11 +59,7 @@ class _Seen:
 
     def __str__(self) -> str:
         seconds = self.skew.total_seconds()
-        return (
-            f"{self.host} is {abs(seconds):.1f} s {'ahead' if seconds > 0 else 'behind'}"
-            if self.host
-            else "we"
-        )
+        return f"{self.host} is {abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} this machine"
 
 
 OURS = _Seen("", timedelta(0), timedelta(0))
@@ -73,6 +69,10 @@ OURS = _Seen("", timedelta(0), timedelta(0))
 def _ends(known: list[_Seen]) -> tuple[_Seen, _Seen]:
     """The two that are surely furthest apart: one that is behind, one that is ahead."""
     return min((OURS, *known), key=lambda each: each.most), max((OURS, *known), key=lambda each: each.least)
+
+
+def _words(first: _Seen, last: _Seen) -> str:
+    return " and ".join(str(each) for each in (first, last) if each is not OURS)
 
 
 def _at_most(known: list[_Seen]) -> timedelta:

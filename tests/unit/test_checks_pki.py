@@ -36,9 +36,13 @@ def skew(host: str, seconds: float, error: float = 0.0) -> SkewFacts:
     [
         ((), Verdict.OPEN, "0 clocks"),
         ((skew("a", 0.2), skew("b", -9.7)), Verdict.OPEN, "2 clocks, 9.900 s apart at most"),
-        ((skew("a", 10.5),), Verdict.CLOSED, "we and a is 10.5 s ahead"),
-        ((skew("a", -11),), Verdict.CLOSED, "a is 11.0 s behind and we"),
-        ((skew("a", 6), skew("b", -6)), Verdict.CLOSED, "b is 6.0 s behind and a is 6.0 s ahead"),
+        ((skew("a", 10.5),), Verdict.CLOSED, "a is 10.5 s ahead of this machine; at most 10 s"),
+        ((skew("a", -11),), Verdict.CLOSED, "a is 11.0 s behind this machine; at most 10 s"),
+        (
+            (skew("a", 6), skew("b", -6)),
+            Verdict.CLOSED,
+            "b is 6.0 s behind this machine and a is 6.0 s ahead of",
+        ),
         ((skew("a", 2, error=2), skew("b", -7, error=2)), Verdict.INCONCLUSIVE, "took 4.0 s, too long"),
         ((skew("a", 9, error=2),), Verdict.INCONCLUSIVE, "asking a took 4.0 s"),
         ((skew("a", 20, error=15),), Verdict.INCONCLUSIVE, "too long to tell"),
