@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.lab_runs import write_off_run
 from rollout.cli.options import inventory_option, output_option
 from rollout.cli.output import emit, say
 from rollout.errors import RackrollError
@@ -62,12 +63,13 @@ def up(inventory: Path | None, real: bool, vm: bool) -> None:
 @optional_inventory
 @vm_option
 def down(inventory: Path | None, vm: bool) -> None:
-    """Remove the lab, also a broken one; nothing of it is left behind."""
+    """Remove the lab, also a broken one; an unfinished run of it is ended with it, its journal stays."""
     from lab.lifecycle import down as lab_down
     from lab.vm.lifecycle import default_folder
 
     folder = default_folder() if vm and inventory is None else _folder(_named(inventory))
-    lab_down(folder)
+    if lab_down(folder):
+        write_off_run(folder)
     say("lab down")
 
 
@@ -99,7 +101,7 @@ def _vm_up(inventory: Path | None, real: bool) -> None:
     from lab.vm.lifecycle import up as vm_up
 
     if real:
-        hint = "use one of them; the machines have no cluster yet (docs/decisions/vagrant-lab.md)"
+        hint = "use one: MetalLB's speaker needs a pod network that no machine has (docs/decisions/vagrant-lab.md)"
         raise RackrollError("--real and --vm do not go together", where="rackroll lab up", hint=hint)
     folder = default_folder() if inventory is None else _folder(inventory)
     state = vm_up(folder, progress=say)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rollout.engine.admission import newest_run
+from rollout.engine.admission import newest_run, unfinished
 from rollout.engine.clock import Clock, SystemClock, Tempo
 from rollout.engine.context import Run
 from rollout.engine.effects import back, boot
@@ -80,6 +80,18 @@ def abort(
         return _end(run, record, journal, say, leave)
 
 
+def write_off(journal: Journal) -> str | None:
+    """End an unfinished run whose site is no more, a lab's: nothing is asked and nothing touched. Returns its id.
+
+    Raises LockHeld while its process lives.
+    """
+    with _owned(journal):
+        run = unfinished(journal)
+        if run is not None:
+            journal.abort(run.id)
+        return run.id if run else None
+
+
 @contextmanager
 def _owned(journal: Journal) -> Iterator[None]:
     try:
@@ -92,8 +104,8 @@ def _owned(journal: Journal) -> Iterator[None]:
 
 def _end(run: Run, record: RunRecord, journal: Journal, say: Say, leave: Collection[str]) -> Aborted:
     records = journal.records(record.id)
-    unfinished = journal.fate(record.id) is Fate.UNFINISHED
-    left = standing(record.plan, records) if unfinished and records else {}
+    open_still = journal.fate(record.id) is Fate.UNFINISHED
+    left = standing(record.plan, records) if open_still and records else {}
     nodes = [n for n in _out_of_service(run, left) if n not in leave]
     run.notes.update(fact for each in records for fact in each.outcome.facts)
     failed: list[str] = []
@@ -109,7 +121,7 @@ def _end(run: Run, record: RunRecord, journal: Journal, say: Say, leave: Collect
         text = f"{len(failed)} of {len(nodes)} nodes could not be put back: " + "; ".join(failed)
         hint = "repair them and `rackroll abort` again, or leave one as it is with `--leave NODE`"
         raise StepFailed(text, where=f"run {record.id}", hint=hint)
-    if unfinished:
+    if open_still:
         journal.abort(record.id)
     return Aborted(record.id, tuple(nodes), tuple(_stays(record, records)))
 

@@ -16,9 +16,9 @@ from rollout.site.digest import site_digest
 
 def admit(world: World, plan: Plan, journal: Journal, *, negative_control: bool) -> None:
     """One run per site, the site the plan was made for, and a world that has not moved since."""
-    unfinished = _unfinished(journal)
-    if unfinished is not None:
-        text = f"run {unfinished.id}, started {unfinished.started}, is not finished"
+    other = unfinished(journal)
+    if other is not None:
+        text = f"run {other.id}, started {other.started}, is not finished"
         raise refuse("RUN-UNFINISHED-01", text, fix="`rackroll resume`, `abort` or `rollback` it")
     same_site(world.site, plan)
     if is_negative_control(plan) and not negative_control:
@@ -41,7 +41,7 @@ def _fresh(world: World, plan: Plan) -> None:
 
 def admit_resume(site: Site, journal: Journal, *, same_site_only: bool = True) -> RunRecord:
     """The unfinished run. Its own progress moved the world, so only the site is compared."""
-    entry = _unfinished(journal)
+    entry = unfinished(journal)
     if entry is None:
         raise refuse("RUN-UNKNOWN-01", f"no unfinished run on {site.name}", fix="`rackroll apply` a plan")
     record = journal.load(entry.id)
@@ -63,7 +63,7 @@ def newest_run(journal: Journal, *fates: Fate) -> RunRecord:
     return journal.load(entry.id)
 
 
-def _unfinished(journal: Journal) -> RunEntry | None:
+def unfinished(journal: Journal) -> RunEntry | None:
     """Only the newest can be: none starts beside an unfinished one."""
     newest = journal.runs()[-1:]
     return next((entry for entry in newest if journal.fate(entry.id) is Fate.UNFINISHED), None)

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from rollout.cli.main import cli
 from rollout.engine import abort as aborting
 from rollout.engine import run as running_module
+from rollout.engine.journal import Fate
 from rollout.engine.observe import observe
 from rollout.errors import LockHeld, PlanRefused, RackrollError
 from rollout.planner.codec import dump
@@ -162,3 +163,38 @@ def test_a_hold_says_which_run_was_asked_and_is_refused_where_none_runs(
     assert "is held" in shown
     assert "a storm" in shown
     assert "left half-done: r1n1 is drained and withdrawn and cordoned" in shown
+
+
+def test_a_lab_that_goes_takes_its_unfinished_run_along_and_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next lab of the folder would refuse every plan: nobody can go on with what is gone."""
+    interrupted(desk, monkeypatch)
+    removed = [True, False]
+    monkeypatch.setattr("lab.lifecycle.down", lambda _: removed.pop(0))
+    monkeypatch.setattr("rollout.engine.opened.durable", lambda _: desk.journal)
+    (run,) = [entry.id for entry in desk.journal.runs()]
+    said = desk.types("lab", "down").stderr
+    assert f"run {run} was not finished" in said
+    assert desk.journal.fate(run) is Fate.ABORTED
+    assert "run" not in desk.types("lab", "down").stderr, "no lab, no word about runs"
+
+
+def test_where_there_was_no_lab_no_run_is_ended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lab down` on a production site by mistake must not touch its journal."""
+    interrupted(desk, monkeypatch)
+    monkeypatch.setattr("rollout.engine.opened.durable", lambda _: desk.journal)
+    assert desk.types("lab", "down").exit_code == 0
+    assert desk.journal.fate(desk.journal.runs()[-1].id) is Fate.UNFINISHED
+
+
+def test_a_lab_with_a_broken_site_file_goes_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.lifecycle.down", lambda _: True)
+    (tmp_path / "site.yaml").write_text("racks: 3")
+    (tmp_path / ".rackroll").mkdir()
+    done = CliRunner().invoke(cli, ["lab", "down", "-i", str(tmp_path)])
+    assert done.exit_code == 0
+    assert "is not ended with the lab" in done.stderr
+    assert "lab down" in done.stderr

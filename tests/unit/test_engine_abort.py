@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 
-from rollout.engine.abort import Aborted, abort
+from rollout.engine.abort import Aborted, abort, write_off
 from rollout.engine.hold import hold
 from rollout.engine.journal import Fate, MemoryJournal
 from rollout.engine.lock import Holder
@@ -243,3 +243,20 @@ def _way_back(live: World) -> Plan:
     """Any plan of that kind: what it moves is the planner's business."""
     plan = replace(upgrade_of(live), kind=PlanKind.ROLLBACK)
     return replace(plan, id=content_id(plan))
+
+
+def test_the_run_of_a_lab_that_is_gone_is_written_off_without_asking_anybody() -> None:
+    rack, _, journal, ended = stopped_at("evict")
+    log = list(rack.log)
+    assert write_off(journal) == ended.run
+    assert journal.fate(ended.run) is Fate.ABORTED
+    assert rack.log == log
+    assert write_off(journal) is None, "only what is unfinished is ended"
+
+
+def test_a_run_whose_process_lives_is_not_written_off() -> None:
+    *_, journal, ended = stopped_at("evict")
+    journal.alive = ended.run
+    with pytest.raises(LockHeld):
+        write_off(journal)
+    assert journal.fate(ended.run) is Fate.UNFINISHED

@@ -19,6 +19,7 @@ from lab.vm import hypervisor, lifecycle
 from lab.vm.state import VmState
 from rollout.adapters.hosts.parent import PyinfraHosts
 from rollout.cli.demo.stage import ECHO_APP
+from rollout.cli.lab_runs import write_off_run
 from rollout.cli.world import build_world
 from rollout.engine.ports import HostOutcome, SwitchChange, World
 from rollout.model.site import Site
@@ -63,8 +64,8 @@ def machines() -> Iterator[Machines]:
         site = load_site(folder)
         yield Machines(site, _patient(build_world(site)), state)
     finally:
-        if not os.environ.get("RACKROLL_VM_KEEP"):
-            lifecycle.down(folder)
+        if not os.environ.get("RACKROLL_VM_KEEP") and lifecycle.down(folder):
+            write_off_run(folder)
 
 
 def _patient(world: World) -> World:
