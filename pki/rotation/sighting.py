@@ -35,6 +35,7 @@ class Party:
     the anchors asked about whose canary it accepted; ``silent`` says why nobody knows.
     ``held_by`` is the node's agent that holds its key in its stead (ztunnel), empty where it holds its own.
     ``leaving``: it was told to end, and until it does its leaf lives and it refuses what it does not trust.
+    ``uncertified``: it was asked and holds nothing of the mesh, neither leaf nor root.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Party:
     gateway: bool = False
     held_by: str = ""
     leaving: bool = False
+    uncertified: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name} on {self.node}"
@@ -70,3 +72,5 @@ class Sighting:
     parties: tuple[Party, ...]
     known: frozenset[Fingerprint]
     """The anchors that verifiers were asked about: of any other nothing is claimed."""
+    uncertified: tuple[Party, ...] = ()
+    """Proxies of the mesh that are no parties to its trust: there is nothing of it that they could get wrong."""

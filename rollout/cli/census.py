@@ -67,6 +67,7 @@ def _document(trust: MeshTrust, seen: Sighting) -> dict[str, Any]:
         "signer": _signer(seen.signer, names),
         "copies": [{"where": c.where, "anchors": sorted(map(word, c.anchors))} for c in seen.copies],
         "proxies": [_row(party, names, word) for party in seen.parties],
+        "uncertified": [{"pod": f"{p.namespace}/{p.name}", "node": p.node} for p in seen.uncertified],
         "leaves": dict(Counter(_signer(p.leaf.by if p.leaf else None, names) for p in seen.parties)),
     }
 
@@ -96,6 +97,8 @@ def _row(party: Party, names: dict[Any, str], word: Any) -> dict[str, Any]:
 
 
 def _table(document: dict[str, Any]) -> str:
+    from rollout.checks.registry import few
+
     lines = [f"published: {', '.join(document['published']) or 'nothing'}; signs: {document['signer']}"]
     lines += [f"copy: {copy['where']}: {', '.join(copy['anchors'])}" for copy in document["copies"]]
     rows = [("POD", "NODE", "RACK", "LEAF FROM", "TRUSTS", "ENDS")]
@@ -107,4 +110,8 @@ def _table(document: dict[str, Any]) -> str:
     lines += [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+    bare = document["uncertified"]
+    if bare:
+        some = few([each["pod"] for each in bare])
+        lines.append(f"no certificate of the mesh in their Envoys, so no part in this: {len(bare)} ({some})")
     return "\n".join(lines)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from pki.rotation.gates import bundle_is, party_serves, party_trusts
 from pki.rotation.phase import Aim, Astray, Phase, phase_of
 from pki.rotation.sighting import Authority, Sighting
+from rollout.checks.registry import few
 from rollout.engine.ports import World
 from rollout.engine.trust import Declared, MeshTrust
 from rollout.errors import Unreachable
@@ -32,7 +34,17 @@ def course_of(world: World, mesh: str, *, issuer_only: bool = False, back: bool 
     phase = _phase(trust, seen, before, after)
     if phase in (Phase.MINT, Phase.TRUST, Phase.SWITCH):
         _require_start(trust, seen, before, after)
-    return Course(mesh, before, after, phase, _late(trust, seen, after, phase))
+    late = _late(trust, seen, after, phase)
+    return Course(mesh, before, after, phase, late, tuple(_unseen(mesh, seen)))
+
+
+def _unseen(mesh: str, seen: Sighting) -> Iterator[str]:
+    """A census of nobody holds whatever happens: whoever reads the plan must know."""
+    bare = [f"{party.namespace}/{party.name}" for party in seen.uncertified]
+    if bare:
+        yield f"{mesh}: {len(bare)} proxies hold no certificate of it and are in no census: {few(bare)}"
+    if not seen.parties:
+        yield f"{mesh}: no proxy was seen that holds a certificate of it: every census here is of nobody"
 
 
 def _staying(seen: Sighting) -> Sighting:

@@ -44,7 +44,7 @@ class Course:
     """From one signer to another, and the phase that the mesh was seen in.
 
     ``late`` are the nodes that still lag in that phase, where its hand-over was seen to be done already; None where
-    it was not.
+    it was not. ``notes`` say what a census will not see.
     """
 
     mesh: str
@@ -52,6 +52,7 @@ class Course:
     after: Signer
     phase: Phase
     late: frozenset[str] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def both(self) -> tuple[int, ...]:
@@ -81,7 +82,7 @@ def plan_rotate(request: Request, course: Course) -> Plan:
     if way.both_at_once and not course.root:
         text = f"{course.mesh}'s root signs its leaves itself: there is no issuer below it to replace"
         raise refuse("PLAN-TRUST-04", text, fix="leave --issuer-only out: a new generation is its way")
-    draft = Draft(PlanKind.ROTATE, (), site.policy.waves, site.pacing, way.notes)
+    draft = Draft(PlanKind.ROTATE, (), site.policy.waves, site.pacing, (*way.notes, *course.notes))
     frame = frame_of(request, draft)
     turn = _Turn(course, way, frame, request)
     waves = tuple(each for phase in (turn.trust, turn.switch, turn.untrust) for each in phase())

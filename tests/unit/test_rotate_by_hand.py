@@ -140,6 +140,19 @@ def test_a_new_issuer_under_the_same_root_needs_nobodys_signature(name: str) -> 
     assert apply(world, plan, MemoryJournal(), clock=stage.rack, tempo=TEMPO).word is Word.DONE
 
 
+def test_a_plan_names_who_is_in_no_census_and_says_when_nobody_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEGATIVE CONTROL of every census: one of nobody is passed by whatever happens."""
+    stage = SCENES["istio"].build()
+    seen = stage.trust.sight()
+    assert not [note for note in stage.plan().warnings if "census" in note]
+    bare = replace(seen, parties=(), uncertified=seen.parties)
+    monkeypatch.setattr(stage.trust, "sight", lambda _=None: bare)
+    said = "\n".join(stage.plan().warnings)
+    assert f"{len(seen.parties)} proxies hold no certificate of it and are in no census" in said
+    assert str(seen.parties[0]).partition(" on ")[0] in said
+    assert "every census here is of nobody" in said
+
+
 def refused(stage: Stage, says: str, *, issuer_only: bool = False, back: bool = False) -> None:
     with pytest.raises(PlanRefused, match=says) as caught:
         course_of(stage.world, stage.trust.mesh, issuer_only=issuer_only, back=back)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -97,6 +97,13 @@ def trust_of(kind: str, folder: Path, generations: int = 2) -> tuple[KubeTrust, 
         cast(Proxies, Pods(PARTIES)),
     )
     return made, objects
+
+
+def test_who_holds_nothing_of_the_mesh_is_no_party_and_not_passed_over_either(tmp_path: Path) -> None:
+    trust, _ = trust_of("istio", tmp_path)
+    gateway = Party("gw", "edge", "n1", "r1", uncertified=True)
+    seen = replace(trust, proxies=cast(Proxies, Pods((*PARTIES, gateway)))).sight()
+    assert (seen.parties, seen.uncertified) == (PARTIES, (gateway,))
 
 
 @pytest.mark.parametrize("kind", ["istio", "linkerd"])

@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 _HOURS = 3600
@@ -45,3 +48,19 @@ class Rackroll:
         file = str(self.site / "test-plan.json")
         self.run(*plan[:cut], "--out", file, *plan[cut:])
         return self.run("apply", file, "--yes")
+
+    def changed_by(self, *plan: str) -> list[str]:
+        """Carries it out, and names the steps that had anything to do. A step that only looks has not."""
+        self.apply(*plan)
+        steps = self.json("status")["steps"]["list"]
+        return [step["title"] for step in steps if step["state"] != "already"]
+
+    def edit_mesh(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """The site's one mesh, as its operator edits it in the file."""
+        file = self.site / "site.yaml"
+        text = file.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+        document["meshes"] = [change(mesh) for mesh in document["meshes"]]
+        file.write_text(
+            f"{text.splitlines()[0]}\n{yaml.safe_dump(document, sort_keys=False)}", encoding="utf-8"
+        )

@@ -1,4 +1,4 @@
-"""The cluster on the machines: the very same bringup as on the embedded lab, and who answers from outside."""
+"""The cluster on the machines: the very same bringup and upgrade as on the embedded lab, under traffic from outside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import pytest
 
 from lab.host.enter import command
 from tests.vm.conftest import Machines
+from tests.vm.load import load, lost
 from tests.vm.rackroll import Rackroll
+
+NEWER = "1.31.1"
 
 
 @pytest.fixture(scope="module")
@@ -14,9 +17,8 @@ def up(brought_up: Rackroll) -> Rackroll:
     return brought_up
 
 
-def test_a_second_bringup_has_nothing_to_do(up: Rackroll) -> None:
-    code, said = up.code("plan", "bringup", "--detailed-exitcode")
-    assert code == 0, said
+def test_a_second_bringup_changes_nothing(up: Rackroll) -> None:
+    assert up.changed_by("plan", "bringup") == []
 
 
 @pytest.mark.usefixtures("up")
@@ -33,3 +35,13 @@ def test_a_request_from_outside_is_answered_by_an_envoy_in_a_machine(machines: M
         shell = machines.shell(node.name)
         assert int(shell.run("pgrep -c envoy")) >= 1
         assert str(gateway.vip) in shell.run("nft list ruleset")
+
+
+def test_an_upgrade_node_by_node_loses_no_request(up: Rackroll, machines: Machines) -> None:
+    with load(machines) as running:
+        before = running.latest
+        up.apply("plan", "upgrade", "--to", f"istio={NEWER}")
+        assert lost(before, running.latest) == (0, 0)
+    assert up.json("status")["state"] == "done"
+    up.edit_mesh(lambda mesh: mesh | {"version": NEWER})
+    assert up.changed_by("plan", "bringup") == [], "the site file says now what runs"

@@ -40,9 +40,7 @@ class ConsulTrust(Keyed):
         return Declared(published, signer)
 
     def sight(self, node: str | None = None) -> Sighting:
-        declared = self.declared()
-        parties = self.proxies.seen(node, self.keys)
-        return Sighting(declared.published, declared.signer, (), parties, self.keys.anchors())
+        return self.sighting(self.declared(), (), node)
 
     def hand_over(self, trusts: tuple[int, ...], signer: Signer) -> bool:
         """Consul keeps the old root beside the new one by itself: only ``signer`` is said."""

@@ -1,7 +1,7 @@
 """What a gateway's own Envoy holds: it takes no mesh connections, so no handshake shows its leaf.
 
 Read from the live process (``config_dump`` of its secrets, as `istioctl proxy-config secret` does), never from a
-Secret. Envoy redacts private keys in it. A gateway without mesh certificates is no party to the mesh's trust.
+Secret. Envoy redacts private keys in it. One without mesh certificates is no party to the mesh's trust, and named.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Envoy:
     api: KubeApi
     racks: Mapping[str, str]
 
-    def party(self, member: Member, issuers: Sequence[KnownIssuer]) -> Party | None:
-        """None for an Envoy that holds no mesh certificate. One that does not answer is unseen, and says why."""
+    def party(self, member: Member, issuers: Sequence[KnownIssuer]) -> Party:
+        """One that does not answer is unseen, and says why."""
         party = party_of(member, self.racks)
         target = Container(member.namespace, member.name, member.container)
         try:
@@ -43,7 +43,7 @@ class Envoy:
         except (ValueError, PkiError) as error:
             return replace(party, silent=f"its Envoy's secrets cannot be read: {error}")
         if not secrets:
-            return None
+            return replace(party, uncertified=True)
         chain = next((certs for kind, certs in secrets if kind == "leaf"), ())
         roots = [cert for kind, certs in secrets if kind == "roots" for cert in certs]
         leaf = live_leaf(base64.b64encode(_der(chain[0])).decode(), issuers) if chain else None

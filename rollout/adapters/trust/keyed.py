@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pki.fingerprint import fingerprint
-from pki.rotation.sighting import Authority, Fingerprint, Party
+from pki.rotation.sighting import Authority, Copy, Fingerprint, Party, Sighting
 from rollout.adapters.trust.home import MeshKeys
 from rollout.adapters.trust.proxies import Parties
+from rollout.engine.trust import Declared
 from rollout.model.rekey import Signer
 
 
@@ -30,6 +31,17 @@ class Keyed:
 
     def retire(self, generation: int) -> None:
         self.keys.retire(generation)
+
+    def sighting(self, declared: Declared, copies: tuple[Copy, ...], node: str | None) -> Sighting:
+        seen = self.proxies.seen(node, self.keys)
+        return Sighting(
+            declared.published,
+            declared.signer,
+            copies,
+            tuple(party for party in seen if not party.uncertified),
+            self.keys.anchors(),
+            tuple(party for party in seen if party.uncertified),
+        )
 
     def renew(self, party: Party) -> bool:
         return self.proxies.renew(party)

@@ -49,8 +49,7 @@ class KubeTrust(Keyed):
     def sight(self, node: str | None = None) -> Sighting:
         declared = self.declared()
         copies = self._copies() if node is None else ()
-        parties = self.proxies.seen(node, self.keys)
-        return Sighting(declared.published, declared.signer, copies, parties, self.keys.anchors())
+        return self.sighting(declared, copies, node)
 
     def hand_over(self, trusts: tuple[int, ...], signer: Signer) -> bool:
         bundle = [self.keys.anchor(number) for number in trusts]

@@ -19,7 +19,7 @@ from rollout.model.site import Site
 
 
 class Parties(Protocol):
-    """Whoever serves a mesh's leaves, on one node or (None) on all."""
+    """Whoever serves a mesh's leaves, on one node or (None) on all; and proxies of it that hold nothing of the mesh."""
 
     def seen(self, node: str | None, keys: MeshKeys) -> tuple[Party, ...]: ...
 
@@ -53,8 +53,7 @@ class Proxies:
             envoy = Envoy(api, self.census.racks)
             why = {(party.namespace, party.name): party.silent for party in shaken}
             for name in names.keys() - told.keys():
-                party = envoy.party(names[name], issuers)
-                told |= {name: _both(party, why.get(name, ""))} if party else {}
+                told[name] = _both(envoy.party(names[name], issuers), why.get(name, ""))
         return tuple(told[name] for name in sorted(told))
 
     def renew(self, party: Party) -> bool:

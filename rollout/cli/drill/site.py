@@ -87,7 +87,7 @@ def drill_site(
         _pace(folder / "site.yaml", "40s" if impatient and not ground.vm else ground.step_timeout)
         try:
             if not again:
-                _people(site)
+                people(site)
             yield site
         finally:
             if not keep:
@@ -148,7 +148,7 @@ def _rewrite(file: Path, kind: MeshKind) -> None:
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
-def _people(site: DrillSite) -> None:
+def people(site: DrillSite) -> None:
     """Removing a root needs two signatures, on a lab too: the drill drills that as well."""
     lines = []
     for name, key in zip(PEOPLE, site.keys, strict=True):

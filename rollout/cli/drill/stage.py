@@ -90,8 +90,7 @@ def staged(drill: DrillSite, say: Say) -> DrillStage:
     stage = DrillStage(drill, site, world, up - began, signers)
     if not drill.again:
         _first(stage, say)
-    stage.until(lambda: _pairs(stage), "the pairs of the drill")
-    stage.until(lambda: _shaking(stage), "handshakes between all pairs")
+    await_pairs(stage)
     if _one_root(stage) is not None:
         say("waiting until the mesh has pruned the root that it began with")
     stage.until(lambda: _one_root(stage), "one root alone in the mesh")
@@ -105,7 +104,18 @@ def _first(stage: DrillStage, say: Say) -> None:
     began = time.monotonic()
     _mesh_up(stage)
     say(f"{stage.mesh} up in {time.monotonic() - began:.0f} s; starting the pairs")
+    start_pairs(stage)
+
+
+def start_pairs(stage: DrillStage) -> None:
+    """The workload that shakes hands; its namespace must be one of the mesh's."""
     _apply(stage, f"pairs-{stage.mesh}.yaml")
+
+
+def await_pairs(stage: DrillStage) -> None:
+    """Returns once each pair has shaken hands with each other one. Raises StepFailed."""
+    stage.until(lambda: _pairs(stage), "the pairs of the drill")
+    stage.until(lambda: _shaking(stage), "handshakes between all pairs")
 
 
 def _mesh_up(stage: DrillStage) -> None:
