@@ -101,13 +101,19 @@ class FakeCluster:
         self.rack.check("kubernetes")
         return frozenset(p.node for p in self.proxies() if p.gateway == gateway.name and p.ready and p.node)
 
-    def apply(self, objects: Sequence[Json]) -> None:
+    def apply(self, objects: Sequence[Json]) -> int:
         self.rack.check("webhooks")
+        new = 0
+        for item in objects:
+            place = (item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"])
+            new += self.rack.applied.get(place) != item
+            self.rack.applied[place] = item
         self.rack.on_delete |= any(o["kind"] == "DaemonSet" for o in objects)
         for item in objects:
             labels = item["metadata"].get("labels", {})
             if item["kind"] == "MutatingWebhookConfiguration" and "istio.io/tag" in labels:
                 self._tag(labels["istio.io/tag"], labels["istio.io/rev"])
+        return new
 
     def _tag(self, tag: str, revision: str) -> None:
         for mesh in self.rack.site.meshes:

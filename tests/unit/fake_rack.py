@@ -16,7 +16,7 @@ from rollout.cli.world import roles_of
 from rollout.errors import Unreachable
 from rollout.model.mesh import Gateway
 from rollout.model.observed import ChartState, NodeState
-from rollout.model.role import ChartStep, SubjectRole
+from rollout.model.role import ChartStep, Json, SubjectRole
 from rollout.model.site import Node, Site
 from tests.unit.fake_agents import CARRIES_TRAFFIC, Agents, is_main
 from tests.unit.fake_boots import Boots
@@ -74,6 +74,7 @@ class FakeRack:
     bgp: float = BGP
     start_takes: float = START
     on_delete: bool = False
+    applied: dict[tuple[str, str | None, str], Json] = field(default_factory=dict)
     serial: int = 0
     each_tick: Callable[[], object] = idle
     configured: set[str] = field(default_factory=set)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -14,9 +14,10 @@ from rollout.engine.attempt import attempt
 from rollout.engine.context import Run
 from rollout.engine.outcome import StepOutcome, Word
 from rollout.engine.ports import World
-from rollout.errors import StepFailed
+from rollout.errors import StepFailed, Unreachable
 from rollout.model.mesh import Gateway
 from rollout.model.observed import ProbeResult
+from rollout.model.role import Json
 from rollout.model.step import (
     Advertise,
     ApplyObjects,
@@ -36,6 +37,7 @@ from rollout.model.step import (
     Uncordon,
     Withdraw,
 )
+from tests.unit.fake_cluster import FakeCluster
 from tests.unit.fake_world import TEMPO, FakeProbe, FakeRack, FakeSwitches, running
 from tests.unit.sites import site
 
@@ -130,6 +132,28 @@ def test_objects_wait_for_the_webhook_that_a_chart_has_just_brought() -> None:
     later(rack, 5.0, lambda: rack.silent.discard("webhooks"))
     assert do(rack, live, ApplyObjects("metallb", "pools")).word is Word.DONE
     assert rack.time >= 5.0
+
+
+class Halting(FakeCluster):
+    """Takes the first object, and refuses the next one once."""
+
+    refused = False
+
+    def apply(self, objects: Sequence[Json]) -> int:
+        if self.rack.applied and not self.refused:
+            self.refused = True
+            raise Unreachable("the webhook does not serve yet")
+        return super().apply(objects)
+
+
+def test_objects_that_are_so_already_are_said_to_be_and_what_went_through_before_a_refusal_is_new() -> None:
+    rack, live = running(site())
+    live, pools = replace(live, cluster=Halting(rack)), ApplyObjects("metallb", "pools")
+    first = do(rack, live, pools)
+    count = len(live.roles["metallb"].objects("pools"))
+    assert (first.word, first.detail) == (Word.DONE, f"{count} of {count} objects changed")
+    assert count > 1
+    assert do(rack, live, pools).word is Word.ALREADY
 
 
 def test_a_webhook_that_never_answers_ends_the_step_with_its_words() -> None:

@@ -47,11 +47,12 @@ class Objects:
             raise Refused(Refusal(self.code, "", "not found"))
         return self.found[path]
 
-    def apply(self, objects: tuple[Any, ...]) -> None:
+    def apply(self, objects: tuple[Any, ...]) -> int:
         for item in objects:
             self.applied.append(f"{item['kind']} {item['metadata']['name']}")
             if item["kind"] != "Namespace":
                 self.found[path_of(item)] = item
+        return len(objects)
 
     def request(self, method: str, path: str, **how: Any) -> None:
         assert (method, how["content_type"]) == ("PATCH", MERGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -11,13 +10,13 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from rollout.adapters.kube.agents import KUBERNETES, agent_states, evictable, kubelets
-from rollout.adapters.kube.api import APPLY, MERGE, KubeApi, Refused, connect, failed
+from rollout.adapters.kube.api import MERGE, KubeApi, Refused, connect, failed
+from rollout.adapters.kube.applying import Applying
 from rollout.adapters.kube.boots import node_boot
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.adapters.kube.marks import Mark, Patch, clear_mark, read_marks, set_mark, setter
 from rollout.adapters.kube.proxies import proxy_kind, proxy_states
 from rollout.adapters.kube.reading import collected, listed, parsed
-from rollout.adapters.kube.resources import Resources
 from rollout.adapters.kube.view import DeploymentView, NodeView, PodView, SliceView, condition
 from rollout.errors import StepFailed
 from rollout.model.mesh import Gateway
@@ -27,12 +26,6 @@ from rollout.model.site import Site
 
 FIELD_MANAGER = "rackroll"
 _ATTEMPTS = 6  # of a read-and-patch that somebody else's writes get in between
-
-_HELM_3S_DEFAULT = re.compile(
-    r'failed with 1 conflict: conflict with "helm[^"]*" using .+: \.spec\.updateStrategy\.type\Z'
-)
-"""Helm 3 owns all of what it creates, the API's defaults too, by "using" an update; what a chart says is Helm's word,
-but no chart says this one, or its role would set it by a value. Helm 4 owns only what the chart says."""
 
 V = TypeVar("V", bound=BaseModel)
 Change = Callable[[NodeView, Mark, str, str], Patch | None]
@@ -55,8 +48,8 @@ class KubeCluster:
         return self._given or connect(self._site.kubernetes)
 
     @cached_property
-    def _resources(self) -> Resources:
-        return Resources(self._api)
+    def _applying(self) -> Applying:
+        return Applying(self._api, FIELD_MANAGER)
 
     def version(self) -> str:
         """As the server writes it, such as v1.35.8."""
@@ -115,10 +108,9 @@ class KubeCluster:
             if endpoint.node_name and endpoint.conditions.ready and not endpoint.conditions.terminating
         )
 
-    def apply(self, objects: Sequence[Json]) -> None:
-        """Server-side: a field that another manager owns is a conflict to be shown, but for a default of Helm 3's."""
-        for item in objects:
-            self._apply(item)
+    def apply(self, objects: Sequence[Json]) -> int:
+        """Server-side; how many of them were not so yet."""
+        return sum(self._applying.apply(item) for item in objects)
 
     def deployment_ready(self, namespace: str, name: str) -> tuple[bool, str]:
         path = f"/apis/apps/v1/namespaces/{quote(namespace)}/deployments/{quote(name)}"
@@ -221,30 +213,6 @@ class KubeCluster:
             raise failed(refused, self._api.where, f"cannot mark node {node}") from None
         return True
 
-    def _apply(self, item: Json) -> None:
-        path = self._resources.path(item)
-        name = f"{item['kind']} {item['metadata']['name']}"
-        if item["kind"] == "Node":
-            self._read(
-                path, f"label {name}", hint="a Node is never created by us: let it join the cluster first"
-            )
-        try:
-            self._send(path, item)
-        except Refused as refused:
-            raise failed(refused, self._api.where, f"cannot apply {name}", _apply_hint(refused)) from None
-
-    def _send(self, path: str, item: Json) -> None:
-        try:
-            self._server_side(path, item, force="false")
-        except Refused as refused:
-            if not _HELM_3S_DEFAULT.search(refused.refusal.message):
-                raise
-            self._server_side(path, item, force="true")
-
-    def _server_side(self, path: str, item: Json, force: str) -> None:
-        query = {"fieldManager": FIELD_MANAGER, "force": force}
-        self._api.request("PATCH", path, query=query, body=dict(item), content_type=APPLY)
-
     def _read(self, path: str, doing: str, hint: str = "") -> dict[str, Any]:
         try:
             return self._api.get(path)
@@ -288,9 +256,3 @@ def _rollout(found: DeploymentView) -> tuple[bool, str]:
         return False, f"{name}: {status.updated_replicas} of {want} replicas are of the newest template"
     ready = min(status.ready_replicas, status.available_replicas)
     return ready >= want, f"{name}: {ready} of {want} replicas are ready"
-
-
-def _apply_hint(refused: Refused) -> str:
-    if refused.refusal.code == 409:
-        return "decide who owns this field; give it up there, or take it out of the site"
-    return ""

@@ -61,15 +61,19 @@ def remove_chart(run: Run, effect: RemoveChart) -> Done:
 def apply_objects(run: Run, effect: ApplyObjects) -> Done:
     """Server-side apply is its own look: applying what is there changes nothing.
 
-    MetalLB's pools are refused until its webhook serves, and the controller's Deployment is ready before that.
+    MetalLB's pools are refused until its webhook serves, and the controller's Deployment is ready before that. What
+    went through before such a refusal was new then, whatever the next try finds.
     """
     objects = run.world.roles[effect.subject].objects(effect.part)
+    new: set[int] = set()
 
     def look() -> None:
-        run.world.cluster.apply(objects)
+        for number, item in enumerate(objects):
+            if run.world.cluster.apply([item]):
+                new.add(number)
 
     run.until(f"objects {effect.part} of {effect.subject}", look, hint="see what the Kubernetes API says")
-    return Done(Word.DONE, f"{len(objects)} objects")
+    return Done(Word.DONE if new else Word.ALREADY, f"{len(new)} of {len(objects)} objects changed")
 
 
 def await_control_plane(run: Run, effect: AwaitControlPlane) -> Done:

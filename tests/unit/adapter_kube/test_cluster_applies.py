@@ -32,7 +32,35 @@ def test_objects_are_applied_server_side_as_rackroll_and_never_by_force(
     assert first.query == {"fieldManager": "rackroll", "force": "false"}
     assert first.content_type == "application/apply-patch+yaml"
     assert first.body == DAEMONSET
-    assert len(api.sent("GET")) == 1, "the kinds of a group are asked for once"
+    assert [asked.path for asked in api.sent("GET")] == ["/apis/apps/v1", path, path], (
+        "kinds are asked for once"
+    )
+
+
+def test_how_many_were_new_is_told_by_what_is_in_them_and_not_by_their_version(
+    api: FakeApi, cluster: KubeCluster
+) -> None:
+    """A kubelet writes its Node's status all the time; an apply that changes nothing is not a change."""
+    labelled = node(metadata={"labels": {"a": "b"}})
+    beat = node(metadata={"labels": {"a": "b"}, "resourceVersion": "8"}, status={"conditions": []})
+    api.on("GET /api/v1", CORE)
+    api.on(f"GET {NODE}", node(), labelled)
+    api.on(f"PATCH {NODE}", labelled, beat)
+    assert cluster.apply([LABELS]) == 1
+    assert cluster.apply([LABELS]) == 0
+
+
+def test_an_object_that_was_not_there_is_new_and_one_that_may_not_be_read_is_no_guess(
+    api: FakeApi, cluster: KubeCluster
+) -> None:
+    path = "/apis/apps/v1/namespaces/edge/daemonsets/gw"
+    api.on("GET /apis/apps/v1", APPS)
+    api.on(f"PATCH {path}", DAEMONSET)
+    assert cluster.apply([DAEMONSET]) == 1
+    api.on(f"GET {path}", *[status(403, "Forbidden", 'cannot get resource "daemonsets"')] * 4)
+    with pytest.raises(StepFailed, match="cannot read DaemonSet gw"):
+        cluster.apply([DAEMONSET])
+    assert len(api.sent("PATCH")) == 1
 
 
 def test_a_field_of_another_manager_is_a_conflict_told_in_the_apis_words(
