@@ -10,31 +10,36 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from lab.kube.collection import Event
+from lab.kube.collection import Event, EventType
 from lab.kube.errors import ApiError
-from lab.kube.objects import Obj, is_terminating, lookup, name_of, timestamp
-from lab.kube.resource import CONFIG_MAPS, EVENTS, NAMESPACES
+from lab.kube.objects import Obj, is_terminating, lookup, name_of, timestamp, uid_of
+from lab.kube.resource import CONFIG_MAPS, EVENTS, NAMESPACES, PODS
 from lab.kube.store import Store
+from lab.pace import paced
 
 _log = logging.getLogger(__name__)
 ROOTS, KEY = "istio-ca-root-cert", "root-cert.pem"
+_PAUSE = 0.1
+"""Seconds before what somebody else wrote is written over, as a controller's queue would wait."""
 _LABELS = {"istio.io/config": "true"}
 
 
 class Spoken:
-    """One per cluster. It belongs to the event loop of the store."""
+    """One per store, and in its event loop. The roots of the istiod that spoke last are everybody's, while it lives."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._roots = ""
+        self._roots: dict[str, str] = {}
         self._due = False
         store.subscribe(NAMESPACES, self._moved)
         store.subscribe(CONFIG_MAPS, self._moved)
+        store.subscribe(PODS, self._gone)
 
     def hear(self, pod: Obj, word: Mapping[str, Any]) -> None:
         match word:
             case {"roots": str(pem)}:
-                self._roots = pem
+                self._roots.pop(uid_of(pod), None)
+                self._roots[uid_of(pod)] = pem
                 self._publish()
             case {"event": {"type": kind, "reason": reason, "message": message}}:
                 self._event(pod, kind, reason, message)
@@ -46,11 +51,18 @@ class Spoken:
         ours = event.object["kind"] == "Namespace" or name_of(event.object) == ROOTS
         if self._roots and ours and not self._due:
             self._due = True
-            asyncio.get_running_loop().call_soon(self._publish)
+            asyncio.get_running_loop().call_later(paced(_PAUSE), self._publish)
+
+    def _gone(self, event: Event) -> None:
+        """An istiod that is no more insists on nothing: another node's may have been told something newer."""
+        if event.type is EventType.DELETED:
+            self._roots.pop(uid_of(event.object), None)
 
     def _publish(self) -> None:
         """istiod's namespace controller: the roots in every namespace, for proxies that know nothing yet."""
         self._due = False
+        if not self._roots:
+            return
         for space in self._store.list(NAMESPACES):
             if is_terminating(space):
                 continue
@@ -60,7 +72,7 @@ class Spoken:
                 _log.warning("%s of %s: %s", ROOTS, name_of(space), error)
 
     def _write(self, namespace: str) -> None:
-        data = {KEY: self._roots}
+        data = {KEY: next(reversed(self._roots.values()))}
         live = self._store.get(CONFIG_MAPS, namespace, ROOTS)
         if live is None:
             meta = {"name": ROOTS, "namespace": namespace, "labels": _LABELS}

@@ -10,6 +10,8 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.pace import paced
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -17,7 +19,7 @@ class Answer:
     body: bytes
 
 
-async def ask(socket: Path, method: str, target: str, *, within: float = 1.0) -> Answer | None:
+async def ask(socket: Path, method: str, target: str, *, within: float = paced(1.0)) -> Answer | None:
     """Envoy's answer, or None when nobody answers ``within`` seconds."""
     try:
         async with asyncio.timeout(within):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -136,19 +136,56 @@ def test_words_are_carried_on_once_and_half_a_word_waits(world: World, tmp_path:
     assert heard == [{"a": 1}, {"b": 2}]
 
 
+SPEC = {"containers": [{"name": "discovery", "image": "docker.io/istio/pilot:1.30.3"}]}
+ISTIOD = {"metadata": {"name": "istiod", "uid": "one"}}
+
+
+def roots_of(world: World, namespace: str = "default") -> str:
+    return str(world.store.require(CONFIG_MAPS, namespace, ROOTS)["data"]["root-cert.pem"])
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
 def test_roots_reach_every_namespace_also_later_ones_and_what_was_taken_away(
     world: World, loop: asyncio.AbstractEventLoop
 ) -> None:
     async def told() -> None:
-        spoken = Spoken(world.store)
-        spoken.hear({"metadata": {"name": "istiod"}}, {"roots": "PEM"})
+        Spoken(world.store).hear(ISTIOD, {"roots": "PEM"})
         world.store.create(NAMESPACES, {"metadata": {"name": "late"}})
         world.store.delete(CONFIG_MAPS, "default", ROOTS)
-        await asyncio.sleep(0)
+        spaces = ("default", "late")
+        await eventually(lambda: all(world.store.get(CONFIG_MAPS, each, ROOTS) for each in spaces))
 
     loop.run_until_complete(told())
-    for namespace in ("default", "late"):
-        assert world.store.require(CONFIG_MAPS, namespace, ROOTS)["data"] == {"root-cert.pem": "PEM"}
+    assert [roots_of(world, each) for each in ("default", "late")] == ["PEM", "PEM"]
+
+
+def test_an_istiod_that_is_gone_no_longer_writes_over_what_another_nodes_was_told(
+    world: World, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Two kubelets, as on virtual machines: the one whose istiod went away insisted on its old roots for ever."""
+
+    async def told() -> None:
+        here, there = Spoken(world.store), Spoken(world.store)
+        made = world.store.create(
+            PODS, {"metadata": {"name": "istiod", "namespace": "default"}, "spec": SPEC}
+        )
+        here.hear(made, {"roots": "OLD"})
+        world.store.delete(PODS, "default", "istiod")
+        await eventually(lambda: world.store.get(PODS, "default", "istiod") is None)
+        there.hear(ISTIOD, {"roots": "NEW"})
+        world.store.create(NAMESPACES, {"metadata": {"name": "late"}})
+        await eventually(lambda: world.store.get(CONFIG_MAPS, "late", ROOTS) is not None)
+        written = world.store.require(CONFIG_MAPS, "late", ROOTS)["metadata"]["resourceVersion"]
+        await asyncio.sleep(0.5)
+        assert world.store.require(CONFIG_MAPS, "late", ROOTS)["metadata"]["resourceVersion"] == written
+
+    loop.run_until_complete(told())
+    assert [roots_of(world, each) for each in ("default", "late")] == ["NEW", "NEW"]
 
 
 def test_an_event_is_about_the_deployment(world: World) -> None:
