@@ -5,6 +5,7 @@ The mesh gets the drill's namespace first: four pods on four machines that shake
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import Any
 
@@ -32,6 +33,7 @@ def stage(brought_up: Rackroll) -> DrillStage:
     brought_up.apply("plan", "bringup")
     site = load_site(folder)
     made = DrillStage(DrillSite(folder, MeshKind.ISTIO, ground()), site, build_world(site), 0.0, (FIRST,))
+    shutil.rmtree(folder / "people", ignore_errors=True)  # an earlier session's
     people(made.drill)
     start_pairs(made)
     await_pairs(made)
