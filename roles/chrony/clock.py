@@ -15,8 +15,8 @@ SYNC_TIMEOUT = timedelta(seconds=30)
 """How long after a restart a source may take. iburst needs about 4.3 s at default polling, 0.8 s at minpoll 0."""
 
 SETTLE_TIMEOUT = timedelta(seconds=15)
-"""How long a synchronised clock may take to come within bounds; a step, where allowed, is done by then. A starved
-virtual machine once needed more than 4 s for it."""
+"""How long a synchronised clock may take to come within bounds; a step, where allowed, is done by then and
+measured once more, at default polling two seconds later."""
 
 
 def checked(profile: ClockProfile) -> ClockProfile:

@@ -16,6 +16,9 @@ from rollout.model.site import ClockProfile
 
 _INSTALL = "command -v chronyd >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -q chrony"
 
+_EVERY = timedelta(milliseconds=100)
+"""Between two looks at chronyd."""
+
 # Debian's init script returns from `stop` before chronyd is gone, and its `start` then finds it running: wait.
 _RESTART = """
 if [ -d /run/systemd/system ]; then systemctl enable -q chrony; systemctl restart chrony
@@ -71,11 +74,20 @@ def _configure_script(profile: ClockProfile) -> str:
 
 def _wait_script(profile: ClockProfile) -> str:
     """First for a source, then for the offset. Its word is not taken: the verdict is passed afterwards, on facts."""
-    source = _waitsync(SYNC_TIMEOUT, timedelta(0))
-    return f"{source} && {_waitsync(SETTLE_TIMEOUT, profile.max_offset)}; true"
+    tries = SYNC_TIMEOUT // _EVERY
+    source = f"chronyc waitsync {tries} 0 0 {_EVERY.total_seconds():g} >/dev/null"
+    return f"{source} && {{ {_settled(profile.max_offset)} }}; true"
 
 
-def _waitsync(timeout: timedelta, correction: timedelta) -> str:
-    """A correction of 0 means any; the next argument, frequency skew, is not judged."""
-    every = timedelta(milliseconds=100)
-    return f"chronyc waitsync {timeout // every} {correction.total_seconds():g} 0 {every.total_seconds():g} >/dev/null"
+def _settled(most: timedelta) -> str:
+    """Until what is left to correct and what was measured last are both within bounds, as the verdict wants them.
+
+    `waitsync` looks at the first alone: right after a step nothing is left, and the last measurement is the step's own.
+    """
+    within = (
+        "$5 < 0 { $5 = -$5 } $6 < 0 { $6 = -$6 } "
+        f"NF == 14 {{ ok = $5 <= {most.total_seconds():g} && $6 <= {most.total_seconds():g} }} END {{ exit !ok }}"
+    )
+    tries, pause = SETTLE_TIMEOUT // _EVERY, f"{_EVERY.total_seconds():g}"
+    ask = f"chronyc -c tracking | awk -F, {shlex.quote(within)}"
+    return f"i=0; until {ask} || [ $i -ge {tries} ]; do i=$((i+1)); sleep {pause}; done;"

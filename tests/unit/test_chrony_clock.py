@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from roles.chrony.clock import Tracking, checked, parse_tracking, render, verdict
+from roles.chrony.deploy import _wait_script
 from roles.chrony.facts import ChronyFacts
 from rollout.errors import SiteInvalid
 from rollout.model.site import ClockProfile
@@ -88,3 +92,44 @@ def test_the_fact_gives_the_file_back_as_it_is() -> None:
     state = ChronyFacts().process(output)
     assert (state.installed, state.conf) == (True, render(PROFILE))
     assert state.tracking is not None
+
+
+def asked_until_right(folder: Path, *answers: str, sync: int = 0) -> int:
+    """Runs the wait with a chronyc that gives these answers one by one, the last for ever. How often it was asked."""
+    program, asked = folder / "chronyc", folder / "asked"
+    for number, line in enumerate(answers):
+        (folder / f"answer-{number}").write_text(line)
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = waitsync ] && exit {sync}\ncd {folder}\n'
+        "n=$(cat asked 2>/dev/null || echo 0); echo $((n+1)) >asked\n"
+        f"[ $n -lt {len(answers) - 1} ] || n={len(answers) - 1}\ncat answer-$n\n"
+    )
+    program.chmod(0o755)
+    path = f"{folder}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", _wait_script(PROFILE)], env={"PATH": path}, check=True, timeout=60)
+    return int(asked.read_text()) if asked.exists() else 0
+
+
+STEPPED = GOOD.replace(",0.000001464,0.000001464", ",600.004151000,111.0")
+
+
+def test_right_after_a_step_the_next_measurement_is_waited_for(tmp_path: Path) -> None:
+    """`waitsync` is content then, for nothing is left to correct; the verdict would still see the step."""
+    assert verdict(parse_tracking(STEPPED), PROFILE) is not None
+    assert asked_until_right(tmp_path, STEPPED, STEPPED, GOOD) == 3
+
+
+def test_a_clock_that_is_right_is_asked_once_and_one_without_a_source_not_at_all(tmp_path: Path) -> None:
+    assert asked_until_right(tmp_path, GOOD.replace("-0.000001449", "-0.049")) == 1
+    (tmp_path / "asked").unlink()
+    assert asked_until_right(tmp_path, GOOD, sync=1) == 0
+
+
+def test_a_clock_that_stays_wrong_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roles.chrony.deploy.SETTLE_TIMEOUT", timedelta(seconds=0.5))
+    late = GOOD.replace("-0.000001449", "-0.250")
+    assert asked_until_right(tmp_path, late) == 6
+    (tmp_path / "asked").unlink()
+    assert asked_until_right(tmp_path, "506 Cannot talk to daemon") == 6
