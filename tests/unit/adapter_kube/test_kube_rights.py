@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import yaml
@@ -19,25 +17,12 @@ from rollout.model.gate import Verdict
 from rollout.model.observed import NodeState
 from rollout.model.rights import Right
 from rollout.model.site import Site
-from rollout.site.load import load_site
 from tests.unit.fake_world import FakeRack, running
-from tests.unit.kubeapi import FakeApi, fake_api, status
+from tests.unit.kubeapi import FakeApi, status
 from tests.unit.sites import site as small_site
 
-LAB = Path(__file__).resolve().parents[2] / "inventory" / "lab"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 CHECK = catalogue()["KUBE-RIGHTS"]
-
-
-@pytest.fixture
-def api() -> Iterator[FakeApi]:
-    with fake_api() as api:
-        yield api
-
-
-@pytest.fixture
-def site(api: FakeApi, tmp_path: Path) -> Site:
-    return replace(load_site(LAB), kubernetes=api.kubernetes(tmp_path))
 
 
 def test_each_right_is_asked_of_the_server_and_what_it_denies_is_missing(api: FakeApi, site: Site) -> None:
