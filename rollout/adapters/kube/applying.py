@@ -12,6 +12,7 @@ from rollout.adapters.kube.api import APPLY, KubeApi, Refused, failed
 from rollout.adapters.kube.resources import Resources
 from rollout.model.role import Json
 
+FIELD_MANAGER = "rackroll"
 _HELM_3S_DEFAULT = re.compile(
     r'failed with 1 conflict: conflict with "helm[^"]*" using .+: \.spec\.updateStrategy\.type\Z'
 )
@@ -22,9 +23,8 @@ but no chart says this one, or its role would set it by a value. Helm 4 owns onl
 class Applying:
     """One per connection: it remembers where each kind of object is served."""
 
-    def __init__(self, api: KubeApi, manager: str) -> None:
+    def __init__(self, api: KubeApi) -> None:
         self._api = api
-        self._manager = manager
         self._resources = Resources(api)
 
     def apply(self, item: Json) -> bool:
@@ -61,7 +61,7 @@ class Applying:
             return self._server_side(path, item, force="true")
 
     def _server_side(self, path: str, item: Json, force: str) -> dict[str, Any]:
-        query = {"fieldManager": self._manager, "force": force}
+        query = {"fieldManager": FIELD_MANAGER, "force": force}
         return self._api.request("PATCH", path, query=query, body=dict(item), content_type=APPLY)
 
 

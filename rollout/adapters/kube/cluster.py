@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from rollout.adapters.kube.agents import KUBERNETES, agent_states, evictable, kubelets
 from rollout.adapters.kube.api import MERGE, KubeApi, Refused, connect, failed
-from rollout.adapters.kube.applying import Applying
+from rollout.adapters.kube.applying import FIELD_MANAGER, Applying
 from rollout.adapters.kube.boots import node_boot
 from rollout.adapters.kube.execute import Container, run_in_container
 from rollout.adapters.kube.marks import Mark, Patch, clear_mark, read_marks, set_mark, setter
@@ -24,7 +24,6 @@ from rollout.model.observed import AgentState, NodeBoot, NodeState, ProxyState
 from rollout.model.role import AgentKind, Json, ProxyKind, SubjectRole
 from rollout.model.site import Site
 
-FIELD_MANAGER = "rackroll"
 _ATTEMPTS = 6  # of a read-and-patch that somebody else's writes get in between
 
 V = TypeVar("V", bound=BaseModel)
@@ -49,7 +48,7 @@ class KubeCluster:
 
     @cached_property
     def _applying(self) -> Applying:
-        return Applying(self._api, FIELD_MANAGER)
+        return Applying(self._api)
 
     def version(self) -> str:
         """As the server writes it, such as v1.35.8."""

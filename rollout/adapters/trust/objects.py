@@ -11,7 +11,8 @@ from pki.rotation.sighting import Authority, Copy, Sighting
 from pki.stores.secret import for_secret
 from roles.handover import ObjectTrust
 from rollout.adapters.kube.api import MERGE, KubeApi, Refused, failed
-from rollout.adapters.kube.cluster import FIELD_MANAGER, KubeCluster
+from rollout.adapters.kube.applying import FIELD_MANAGER
+from rollout.adapters.kube.cluster import KubeCluster
 from rollout.adapters.trust.home import MeshKeys, spoken
 from rollout.adapters.trust.keyed import Keyed
 from rollout.adapters.trust.proxies import Parties
